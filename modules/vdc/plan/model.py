@@ -1,0 +1,154 @@
+"""What a declaration comes to: machines, groups and prices, before any effect.
+
+All of it is frozen and hashable, so that two equal declarations give equal plans
+and a plan can be handed to any layer to the right without a copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+Role = Literal["server", "client"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """One machine's capacity.
+
+    Attributes:
+        cpu_mhz: Compute in MHz, the scheduler's unit; a declared core counts 1,000.
+        memory_mib: Memory in MiB.
+        disk_mib: Disk in MiB.
+    """
+
+    cpu_mhz: int
+    memory_mib: int
+    disk_mib: int
+
+    def times(self, count: int) -> Size:
+        """The capacity of ``count`` such machines."""
+        return Size(self.cpu_mhz * count, self.memory_mib * count, self.disk_mib * count)
+
+    def plus(self, other: Size) -> Size:
+        """Both capacities together."""
+        return Size(
+            self.cpu_mhz + other.cpu_mhz,
+            self.memory_mib + other.memory_mib,
+            self.disk_mib + other.disk_mib,
+        )
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine as planned. ``name`` is unique in the data centre and never reused for another."""
+
+    name: str
+    group: str
+    site: str
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Machines made from one template.
+
+    Attributes:
+        name: The group's name inside its site.
+        site: The site's name, which is also the scheduler's ``datacenter``.
+        kind: The site's kind, for the registry alone to read.
+        role: ``server`` carries the control plane and runs no work; ``client`` runs work.
+        count: How many machines.
+        size: Capacity of each.
+        labels: Sorted pairs, written to each node as dynamic metadata.
+        price: Per node-hour in the plan's currency; None when nothing prices it.
+        drain_deadline_s: Seconds that removal waits for a node's work to move.
+        prefix: What the nodes' names begin with.
+    """
+
+    name: str
+    site: str
+    kind: str
+    role: Role
+    count: int
+    size: Size
+    labels: tuple[tuple[str, str], ...]
+    price: Decimal | None
+    drain_deadline_s: int
+    prefix: str
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The machines, in order; the names depend on nothing but prefix and index."""
+        return tuple(
+            Node(f"{self.prefix}-{index}", self.name, self.site) for index in range(self.count)
+        )
+
+    @property
+    def capacity(self) -> Size:
+        """What the group offers to work: nothing when it is made of servers."""
+        return self.size.times(self.count if self.role == "client" else 0)
+
+
+@dataclass(frozen=True)
+class App:
+    """An installed package that the declaration owns. ``options`` is canonical JSON text."""
+
+    name: str
+    package: str
+    options: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place with machines; ``groups`` in the declaration's order, servers first."""
+
+    name: str
+    kind: str
+    groups: tuple[NodeGroup, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole data centre.
+
+    Attributes:
+        name: The data centre's name.
+        currency: ISO 4217 code of every price.
+        sites: In the declaration's order.
+        apps: In the declaration's order.
+        control_site: The site that carries the scheduler's servers and the pool service.
+    """
+
+    name: str
+    currency: str
+    sites: tuple[Site, ...]
+    apps: tuple[App, ...]
+    control_site: str
+
+    @cached_property
+    def groups(self) -> tuple[NodeGroup, ...]:
+        """Every group of every site."""
+        return tuple(group for site in self.sites for group in site.groups)
+
+    @cached_property
+    def capacity(self) -> Size:
+        """What all work nodes offer together."""
+        total = Size(0, 0, 0)
+        for group in self.groups:
+            total = total.plus(group.capacity)
+        return total
+
+    @cached_property
+    def price_per_hour(self) -> Decimal:
+        """The sum over priced groups; see ``unpriced`` for what it leaves out."""
+        return sum(
+            (group.price * group.count for group in self.groups if group.price is not None),
+            Decimal(0),
+        )
+
+    @cached_property
+    def unpriced(self) -> tuple[NodeGroup, ...]:
+        """Groups without a price: never counted as zero in silence."""
+        return tuple(group for group in self.groups if group.price is None)
