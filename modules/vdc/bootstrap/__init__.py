@@ -1,0 +1,1 @@
+"""From a node to the text that starts its agent; pure."""

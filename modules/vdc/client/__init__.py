@@ -1,0 +1,1 @@
+"""The pool API from Python."""

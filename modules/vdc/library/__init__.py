@@ -1,0 +1,1 @@
+"""The library of packages that run on the pool."""

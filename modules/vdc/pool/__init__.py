@@ -1,0 +1,1 @@
+"""The pool service: one API over the scheduler."""
