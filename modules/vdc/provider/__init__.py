@@ -1,1 +1,4 @@
-"""The Pulumi provider ``pulumi-resource-vdc``: node groups, authority, cluster, pool service, apps."""
+"""The Pulumi provider ``pulumi-resource-vdc``.
+
+It serves node groups, the authority, the cluster, the pool service and apps.
+"""

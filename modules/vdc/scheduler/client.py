@@ -21,6 +21,9 @@ from vdc.scheduler.model import Allocation, Event, SchedulerNode
 _TIMEOUT_S = 30.0
 _PAGE = 1000
 
+DRAIN_MARK = {"vdc": "removal"}
+"""Metadata of the drains that vdc begins."""
+
 
 class Nomad:
     """One caller's connection. Use as an async context manager; safe for concurrent calls.
@@ -176,29 +179,40 @@ class Nomad:
         word = "eligible" if eligible else "ineligible"
         await self.call("POST", f"/v1/node/{node_id}/eligibility", body={"Eligibility": word})
 
-    async def drain(self, node_id: str, deadline_s: int) -> None:
-        """Starts to move a node's work away; at the deadline the scheduler stops what is left.
+    async def drain(self, node_id: str, *, force: bool) -> None:
+        """Starts to move a node's work away, for as long as it takes; ``force`` stops it at once.
 
-        Repeated on a draining node it only sets the deadline anew.
+        Repeated on a draining node it changes nothing. The drain bears our mark, so that a node
+        that somebody else took out of work is not put back by us.
         """
-        spec = {"Deadline": deadline_s * 1_000_000_000, "IgnoreSystemJobs": False}
-        await self.call(
-            "POST", f"/v1/node/{node_id}/drain", body={"DrainSpec": spec, "MarkEligible": False}
-        )
+        spec = {"Deadline": -1 if force else 0, "IgnoreSystemJobs": False}
+        body = {"DrainSpec": spec, "MarkEligible": False, "Meta": DRAIN_MARK}
+        await self.call("POST", f"/v1/node/{node_id}/drain", body=body)
 
     async def cancel_drain(self, node_id: str, *, eligible: bool) -> None:
         """Ends a drain; the node stays ineligible unless told otherwise."""
-        body = {"DrainSpec": None, "MarkEligible": eligible}
+        body = {"DrainSpec": None, "MarkEligible": eligible, "Meta": DRAIN_MARK}
         await self.call("POST", f"/v1/node/{node_id}/drain", body=body)
 
     async def purge_node(self, node_id: str) -> None:
         """Makes the servers forget a node that is gone for good."""
         await self.call("POST", f"/v1/node/{node_id}/purge")
 
-    async def node_allocations(self, node_id: str) -> list[Allocation]:
-        """What is or was placed on one node."""
-        raws = await self.json("GET", f"/v1/node/{node_id}/allocations")
-        return [Allocation.of(raw) for raw in raws or []]
+    async def watch_nodes(self, index: int, wait_s: int) -> int:
+        """Returns the nodes' index as soon as it is above ``index``, or after ``wait_s``."""
+        params = {"index": str(index), "wait": f"{wait_s}s", "per_page": "1"}
+        response = await self.call("GET", "/v1/nodes", params=params, timeout=wait_s + _TIMEOUT_S)
+        return int(response.headers["X-Nomad-Index"])
+
+    async def watch_node_allocations(
+        self, node_id: str, index: int, wait_s: int
+    ) -> tuple[list[Allocation], int]:
+        """What is or was placed on one node, as soon as that is newer than ``index``."""
+        params = {"index": str(index), "wait": f"{wait_s}s"}
+        path = f"/v1/node/{node_id}/allocations"
+        response = await self.call("GET", path, params=params, timeout=wait_s + _TIMEOUT_S)
+        found = [Allocation.of(raw) for raw in response.json() or []]
+        return found, int(response.headers["X-Nomad-Index"])
 
     async def set_node_meta(self, node_id: str, meta: Mapping[str, str | None]) -> None:
         """Sets dynamic metadata of a node without a restart; None removes a key."""

@@ -21,6 +21,7 @@ class SchedulerNode:
         status: ``initializing``, ``ready``, ``down`` or ``disconnected``.
         eligible: Whether new work may be placed on it.
         draining: Whether its work is being moved away.
+        drained_by_us: Whether its last drain was begun by vdc, to remove it.
     """
 
     id: str
@@ -32,6 +33,7 @@ class SchedulerNode:
     status: str
     eligible: bool
     draining: bool
+    drained_by_us: bool
     version: str
     cpu_mhz: int
     memory_mib: int
@@ -59,6 +61,7 @@ class SchedulerNode:
             status=str(raw.get("Status", "")),
             eligible=raw.get("SchedulingEligibility") == "eligible",
             draining=bool(raw.get("Drain") or raw.get("DrainStrategy")),
+            drained_by_us="vdc" in ((raw.get("LastDrain") or {}).get("Meta") or {}),
             version=str(
                 raw.get("Version") or (raw.get("Attributes") or {}).get("nomad.version", "")
             ),

@@ -1,0 +1,78 @@
+"""What a kind of site must be able to do with one node. Everything about groups is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+State = Literal["running", "stopped", "partial"]
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One node as its back end shows it.
+
+    Attributes:
+        name: The node's name.
+        state: ``running``; ``stopped`` when all of it is there but it does not run;
+            ``partial`` when an earlier attempt ended before all of it was made.
+        digest: Digest of the template it was made from.
+        facts: Sorted pairs for people and for resources that follow: address, ports.
+    """
+
+    name: str
+    state: State
+    digest: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class Driver(Protocol):
+    """Makes, reads and removes single nodes of one group.
+
+    A node carries the group's mark at the back end from before anything else of it exists, so
+    that whatever a killed run leaves is found again. All methods may be cancelled at any await
+    and called again.
+    """
+
+    digest: str
+    """Digest of the template that ``create`` makes nodes from."""
+
+    async def owned(self) -> Mapping[str, NodeFacts]:
+        """Every node that carries the group's mark, whatever its state."""
+
+    async def create(self, name: str) -> NodeFacts:
+        """Makes a node, or brings one of ours to the template: completes, restarts, reconfigures.
+
+        Raises:
+            ForeignNodeError: Something of that name exists without our mark; it is not touched.
+            NodeError: The node could not be made; the text names the stage reached.
+        """
+
+    async def delete(self, name: str) -> None:
+        """Removes a node of ours and all that belongs to it; already gone is success.
+
+        Raises:
+            NodeError: Something of it is still there.
+        """
+
+
+class Members(Protocol):
+    """The group's nodes as the pool sees them."""
+
+    async def wait_ready(self, name: str) -> None:
+        """Returns when the node takes work; ends a drain of ours that was not carried through.
+
+        Raises:
+            NodeError: It was not ready before its deadline.
+        """
+
+    async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
+        """Moves the work of these nodes away, all at once, so that none goes to another of them.
+
+        Returns:
+            For each node that still holds work at the deadline, one line that names the work.
+        """
+
+    async def forget(self, name: str) -> None:
+        """Makes the pool forget a removed node; an unknown one is success."""

@@ -1,0 +1,129 @@
+"""The logic of a node group, written once for every kind of site.
+
+From what exists at the back end to what the declaration wants, in an order that keeps capacity:
+new nodes first, then changed ones a few at a time, then the surplus is drained and removed. A
+failing node is reported and holds up no other. A run may be cut at any point: the next one reads
+the back end, not a memory, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from vdc.errors import VdcError
+from vdc.provider.drivers import Driver, Members, NodeFacts
+
+# At a back end with rate limits more at once gains nothing; on one machine it is the CPU.
+CONCURRENCY = 16
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a group needs, by node name, each in order.
+
+    Attributes:
+        make: Not there, or there in part or stopped: nothing of value runs on them.
+        change: Running from another template.
+        remove: Ours and no longer wanted.
+    """
+
+    make: tuple[str, ...]
+    change: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Converged:
+    """What a group is after a run; ``problems`` has one line for each node that failed."""
+
+    nodes: tuple[NodeFacts, ...]
+    problems: tuple[str, ...]
+
+
+def steps(wanted: Iterable[str], owned: Iterable[NodeFacts], digest: str) -> Steps:
+    """Compares the wanted names with the nodes that are ours. Pure."""
+    names = list(dict.fromkeys(wanted))
+    have = {node.name: node for node in owned}
+    return Steps(
+        make=tuple(n for n in names if n not in have or have[n].state != "running"),
+        change=tuple(
+            n for n in names if n in have and have[n].state == "running" and have[n].digest != digest
+        ),
+        remove=tuple(sorted(have.keys() - set(names))),
+    )
+
+
+async def converge(
+    driver: Driver,
+    members: Members,
+    wanted: tuple[str, ...],
+    stopping: asyncio.Event,
+) -> Converged:
+    """Brings a group to exactly the wanted nodes, as far as it can.
+
+    Idempotent: with nothing to do it only reads. Once ``stopping`` is set nothing new is begun,
+    and what was not begun is named as a problem.
+
+    Args:
+        driver: Makes and removes single nodes.
+        members: The pool's view of them.
+        wanted: Names of the nodes that are to exist.
+        stopping: Set when the user has interrupted the run.
+    """
+    todo = steps(wanted, (await driver.owned()).values(), driver.digest)
+
+    async def settle(name: str) -> None:
+        await driver.create(name)
+        await members.wait_ready(name)
+
+    problems = await _each(settle, todo.make, CONCURRENCY, stopping)
+    # At most a tenth of the group is away at a time.
+    problems += await _each(settle, todo.change, max(1, len(wanted) // 10), stopping)
+    # A node that a cut run left draining is taken back into work.
+    kept = [n for n in wanted if n not in todo.make and n not in todo.change]
+    problems += await _each(members.wait_ready, kept, CONCURRENCY, stopping)
+    problems += await remove(driver, members, todo.remove, stopping)
+    return Converged(tuple((await driver.owned()).values()), tuple(problems))
+
+
+async def remove(
+    driver: Driver, members: Members, names: Iterable[str], stopping: asyncio.Event
+) -> list[str]:
+    """Drains and removes nodes; returns a line for each that is still there."""
+    leaving = frozenset(names)
+    if not leaving or stopping.is_set():
+        return [f"node {name}: not removed, the run was interrupted" for name in sorted(leaving)]
+    held = await members.drain(leaving)
+
+    async def end(name: str) -> None:
+        await driver.delete(name)
+        await members.forget(name)
+
+    problems = [f"node {name}: {held[name]}" for name in sorted(held)]
+    return problems + await _each(end, sorted(leaving - held.keys()), CONCURRENCY, stopping)
+
+
+async def _each(
+    action: Callable[[str], Awaitable[None]],
+    names: Iterable[str],
+    at_once: int,
+    stopping: asyncio.Event,
+) -> list[str]:
+    """Runs the action for every name, a bounded number at once; one line for each failure."""
+    room = asyncio.Semaphore(at_once)
+
+    async def one(name: str) -> str | None:
+        async with room:
+            if stopping.is_set():
+                return f"node {name}: not begun, the run was interrupted"
+            try:
+                await action(name)
+            except VdcError as error:
+                return f"node {name}: {error}"
+            return None
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(name)) for name in names]
+    return [line for line in (task.result() for task in tasks) if line]

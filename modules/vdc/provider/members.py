@@ -1,0 +1,150 @@
+"""A node group in the pool: waiting until nodes are ready, draining them, forgetting them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from vdc.errors import NodeError, SchedulerError
+from vdc.scheduler.client import Nomad
+from vdc.scheduler.model import Allocation, SchedulerNode
+
+# Longest blocking query; the scheduler answers at once when something changes.
+_WAIT_S = 30
+
+
+class ClientMembers:
+    """Work nodes, as the scheduler knows them.
+
+    Args:
+        nomad: A connection with the provisioner's token.
+        ready_s: Seconds that a new node gets to become ready.
+        drain_s: Seconds that a node's work gets to move.
+        force: Stop at the deadline what has not moved, instead of keeping the node.
+    """
+
+    def __init__(self, nomad: Nomad, ready_s: int, drain_s: int, *, force: bool) -> None:
+        self._nomad = nomad
+        self._ready_s = ready_s
+        self._drain_s = drain_s
+        self._force = force
+        self._watch = _NodeWatch(nomad)
+
+    async def wait_ready(self, name: str) -> None:
+        """See :class:`~vdc.provider.drivers.Members`."""
+        try:
+            async with asyncio.timeout(self._ready_s):
+                node = await self._watch.until(name, lambda node: node.status == "ready")
+        except TimeoutError:
+            known = (await self._watch.now()).get(name)
+            stage = f"the scheduler says {known.status}" if known else "it has not registered"
+            raise NodeError(
+                f"not ready after {self._ready_s} s: {stage}; see the agent's log"
+            ) from None
+        if node.draining or (not node.eligible and node.drained_by_us):
+            await self._nomad.cancel_drain(node.id, eligible=True)
+
+    async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
+        """See :class:`~vdc.provider.drivers.Members`."""
+        known = await self._watch.now()
+        # A node that is down has no work left to move: the scheduler has placed it elsewhere.
+        nodes = [known[name] for name in sorted(names) if name in known]
+        alive = [node for node in nodes if node.status not in ("down", "disconnected")]
+        for node in alive:
+            await self._nomad.set_eligible(node.id, eligible=False)
+        for node in alive:
+            await self._nomad.drain(node.id, force=self._force)
+        async with asyncio.TaskGroup() as group:
+            tasks = {node.name: group.create_task(self._until_empty(node)) for node in alive}
+        return {name: line for name, task in tasks.items() if (line := task.result())}
+
+    async def forget(self, name: str) -> None:
+        """See :class:`~vdc.provider.drivers.Members`."""
+        for node in await self._nomad.nodes():
+            if node.name == name:
+                await self._nomad.purge_node(node.id)
+
+    async def _until_empty(self, node: SchedulerNode) -> str | None:
+        left: list[Allocation] = []
+        try:
+            async with asyncio.timeout(self._drain_s):
+                index = 0
+                while True:
+                    left, index = await self._nomad.watch_node_allocations(
+                        node.id, index, _WAIT_S
+                    )
+                    left = [allocation for allocation in left if allocation.live]
+                    if not left:
+                        return None
+        except TimeoutError:
+            await self._nomad.cancel_drain(node.id, eligible=False)
+            work = ", ".join(sorted(f"{a.job} ({a.name}, {a.id[:8]})" for a in left))
+            return (
+                f"still runs {work} after {self._drain_s} s of draining; it takes no new work. "
+                "Stop or move that work and run up again, or run up with --force to stop it"
+            )
+
+
+class ServerMembers:
+    """Control servers: the cluster resource waits for them, and no work runs on them."""
+
+    async def wait_ready(self, name: str) -> None:
+        """Nothing to wait for here."""
+
+    async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
+        """No work, nothing held."""
+        return {}
+
+    async def forget(self, name: str) -> None:
+        """Autopilot removes dead servers."""
+
+
+class _NodeWatch:
+    """One blocking query for all who wait for nodes, however many they are."""
+
+    def __init__(self, nomad: Nomad) -> None:
+        self._nomad = nomad
+        self._changed = asyncio.Condition()
+        self._nodes: dict[str, SchedulerNode] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._failure: SchedulerError | None = None
+        self._waiting = 0
+
+    async def now(self) -> dict[str, SchedulerNode]:
+        """The newest node of each name."""
+        nodes = sorted(await self._nomad.nodes(), key=lambda node: node.modify_index)
+        return {node.name: node for node in nodes}
+
+    async def until(self, name: str, holds: Callable[[SchedulerNode], bool]) -> SchedulerNode:
+        self._waiting += 1
+        if self._task is None or self._task.done():
+            self._failure = None
+            self._task = asyncio.create_task(self._follow())
+        try:
+            async with self._changed:
+                while True:
+                    if self._failure:
+                        raise self._failure
+                    node = self._nodes.get(name)
+                    if node is not None and holds(node):
+                        return node
+                    await self._changed.wait()
+        finally:
+            self._waiting -= 1
+            if not self._waiting and self._task:
+                self._task.cancel()
+
+    async def _follow(self) -> None:
+        index = 0
+        while True:
+            try:
+                index = await self._nomad.watch_nodes(index, _WAIT_S)
+                nodes = await self.now()
+            except SchedulerError as error:
+                async with self._changed:
+                    self._failure = error
+                    self._changed.notify_all()
+                return
+            async with self._changed:
+                self._nodes = nodes
+                self._changed.notify_all()

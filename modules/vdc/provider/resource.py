@@ -1,0 +1,96 @@
+"""What one kind of resource is to the provider: typed inputs, four operations, what is secret."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+Outputs = Mapping[str, Any]
+
+
+class Inputs(BaseModel):
+    """Base of every resource's inputs: closed and frozen, so that a misspelt one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+InputsT = TypeVar("InputsT", bound=Inputs)
+
+
+@dataclass(frozen=True)
+class Made:
+    """The end of a create or an update.
+
+    Attributes:
+        outputs: Exactly what exists now.
+        problems: One line for each thing that could not be made. With any, the engine records
+            the resource as initialised in part and comes back to it at the next ``up``.
+    """
+
+    outputs: Outputs
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a handler is told beside its inputs.
+
+    Attributes:
+        urn: The resource's Pulumi URN.
+        stopping: Set when the user has interrupted the run: start nothing new, report what is.
+    """
+
+    urn: str
+    stopping: asyncio.Event = field(repr=False, compare=False)
+
+
+class Resource(ABC, Generic[InputsT]):
+    """One resource type. Handlers keep no state between calls: what is, is at the back end.
+
+    ``create`` is idempotent: a run that was killed in the middle is followed by another
+    ``create``, which takes over what it finds to be ours.
+    """
+
+    token: ClassVar[str]
+    inputs: type[InputsT]
+    secret_outputs: ClassVar[frozenset[str]] = frozenset()
+    replacing: ClassVar[frozenset[str]] = frozenset()
+    """Inputs whose change makes a new resource."""
+    refused: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that never change during the resource's life."""
+
+    @abstractmethod
+    def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        """What ``create`` or ``update`` will give, for preview: pure, leaves out what it can't know.
+
+        ``inputs`` are raw here, as some of them may still be unknown.
+        """
+
+    def identify(self, inputs: InputsT) -> str:
+        """The resource's id."""
+        return type(self).token.rpartition(":")[2].lower()
+
+    @abstractmethod
+    async def create(self, call: Call, inputs: InputsT) -> Made:
+        """Makes it, or completes what an earlier attempt began."""
+
+    @abstractmethod
+    async def update(self, call: Call, inputs: InputsT, old: Outputs) -> Made:
+        """Brings it to the new inputs."""
+
+    @abstractmethod
+    async def read(self, call: Call, inputs: InputsT, old: Outputs) -> Outputs | None:
+        """What exists now; None when it is gone."""
+
+    @abstractmethod
+    async def delete(self, call: Call, inputs: InputsT, old: Outputs) -> None:
+        """Removes it; already gone is success. Returns only when it is gone."""
+
+    def drifted(self, inputs: InputsT, old: Outputs) -> tuple[str, ...]:
+        """Outputs that are not as the inputs want them, although the inputs are unchanged."""
+        return ()

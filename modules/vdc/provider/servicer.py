@@ -1,0 +1,238 @@
+"""The resource provider protocol over our handlers: all of gRPC and nothing of any resource."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import (
+    plugin_pb2,
+    provider_pb2,
+    provider_pb2_grpc,
+    status_pb2,
+)
+from pydantic import ValidationError
+
+from vdc import __version__
+from vdc.errors import VdcError
+from vdc.provider.resource import Call, Inputs, Made, Resource
+from vdc.provider.wire import decode, encode, has_unknown
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+    """Serves the given resource types."""
+
+    def __init__(self, resources: Iterable[Resource[Any]]) -> None:
+        self._resources = {resource.token: resource for resource in resources}
+        self._stopping = asyncio.Event()
+
+    # --- what the provider is ----------------------------------------------------
+
+    async def Handshake(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True, accept_resources=True, accept_outputs=True
+        )
+
+    async def Attach(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return empty_pb2.Empty()
+
+    async def GetPluginInfo(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return plugin_pb2.PluginInfo(version=__version__)
+
+    async def GetSchema(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return provider_pb2.GetSchemaResponse(schema="{}")
+
+    async def CheckConfig(self, request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    async def DiffConfig(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    async def Configure(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=True
+        )
+
+    async def Cancel(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        self._stopping.set()
+        return empty_pb2.Empty()
+
+    # --- the life of a resource --------------------------------------------------
+
+    async def Check(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
+        resource = await self._resource(request.urn, context)
+        news, olds = decode(request.news), decode(request.olds)
+        failures = [
+            provider_pb2.CheckFailure(
+                property=name,
+                reason=f"cannot change from {olds[name]!r} to {news[name]!r} while it exists; "
+                "undo the change, or destroy the stack first",
+            )
+            for name in sorted(resource.refused & olds.keys() & news.keys())
+            if olds[name] != news[name]
+        ]
+        if not has_unknown(news):
+            try:
+                resource.inputs.model_validate(news)
+            except ValidationError as error:
+                failures += [
+                    provider_pb2.CheckFailure(
+                        property=".".join(map(str, item["loc"])), reason=item["msg"]
+                    )
+                    for item in error.errors(include_input=False)
+                ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    async def Diff(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
+        resource = await self._resource(request.urn, context)
+        old, new = decode(request.old_inputs), decode(request.news)
+        changed = sorted(
+            name for name in old.keys() | new.keys() if old.get(name) != new.get(name)
+        )
+        kind = provider_pb2.PropertyDiff.Kind
+        detailed = {
+            name: provider_pb2.PropertyDiff(
+                kind=kind.UPDATE_REPLACE if name in resource.replacing else kind.UPDATE,
+                inputDiff=True,
+            )
+            for name in changed
+        }
+        if not has_unknown(new):
+            inputs = resource.inputs.model_validate(new)
+            for name in resource.drifted(inputs, decode(request.olds)):
+                detailed.setdefault(name, provider_pb2.PropertyDiff(kind=kind.UPDATE))
+        some = provider_pb2.DiffResponse.DIFF_SOME
+        none = provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(
+            changes=some if detailed else none,
+            replaces=[name for name in changed if name in resource.replacing],
+            deleteBeforeReplace=True,
+            detailedDiff=detailed,
+            hasDetailedDiff=True,
+            diffs=sorted(detailed),
+        )
+
+    async def Create(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
+        resource = await self._resource(request.urn, context)
+        raw = decode(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=self._predicted(resource, raw, None))
+        inputs = await self._inputs(resource, raw, context)
+        identity = resource.identify(inputs)
+        made = await self._guarded(resource.create(self._call(request.urn), inputs), context)
+        await self._abort_if_partial(resource, identity, made, request.properties, context)
+        return provider_pb2.CreateResponse(id=identity, properties=_outputs(resource, made.outputs))
+
+    async def Update(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
+        resource = await self._resource(request.urn, context)
+        raw, old = decode(request.news), decode(request.olds)
+        if request.preview:
+            return provider_pb2.UpdateResponse(properties=self._predicted(resource, raw, old))
+        inputs = await self._inputs(resource, raw, context)
+        made = await self._guarded(resource.update(self._call(request.urn), inputs, old), context)
+        await self._abort_if_partial(resource, request.id, made, request.news, context)
+        return provider_pb2.UpdateResponse(properties=_outputs(resource, made.outputs))
+
+    async def Read(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
+        resource = await self._resource(request.urn, context)
+        if not request.inputs.fields:
+            await self._abort(context, "import is not supported; declare it and run up")
+        inputs = await self._inputs(resource, decode(request.inputs), context)
+        old = decode(request.properties)
+        found = await self._guarded(resource.read(self._call(request.urn), inputs, old), context)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        return provider_pb2.ReadResponse(
+            id=request.id, properties=_outputs(resource, found), inputs=request.inputs
+        )
+
+    async def Delete(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
+        resource = await self._resource(request.urn, context)
+        inputs = await self._inputs(resource, decode(request.old_inputs), context)
+        old = decode(request.properties)
+        await self._guarded(resource.delete(self._call(request.urn), inputs, old), context)
+        return empty_pb2.Empty()
+
+    # --- shared ------------------------------------------------------------------
+
+    def _call(self, urn: str) -> Call:
+        return Call(urn, self._stopping)
+
+    async def _resource(self, urn: str, context: Context) -> Resource[Any]:
+        token = urn.split("::")[2].rpartition("$")[2]
+        resource = self._resources.get(token)
+        if resource is None:
+            await self._abort(context, f"{token} is not a resource of this provider")
+        return resource
+
+    async def _inputs(
+        self, resource: Resource[Any], raw: Mapping[str, Any], context: Context
+    ) -> Inputs:
+        try:
+            inputs: Inputs = resource.inputs.model_validate(raw)
+        except ValidationError as error:
+            lines = "; ".join(
+                f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+                for item in error.errors(include_input=False)
+            )
+            await self._abort(context, f"inputs of {resource.token}: {lines}")
+        return inputs
+
+    @staticmethod
+    def _predicted(
+        resource: Resource[Any], raw: Mapping[str, Any], old: Mapping[str, Any] | None
+    ) -> Any:
+        return _outputs(resource, resource.predict(raw, old))
+
+    async def _guarded(self, operation: Any, context: Context) -> Any:
+        """Runs a handler: its own errors become one line, a defect its traceback."""
+        try:
+            return await operation
+        except VdcError as error:
+            await self._abort(context, str(error))
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except Exception:
+            await self._abort(context, f"a defect in vdc's provider:\n{traceback.format_exc()}")
+
+    @staticmethod
+    async def _abort(context: Context, message: str) -> NoReturn:
+        await context.abort(grpc.StatusCode.UNKNOWN, message)
+
+    @staticmethod
+    async def _abort_if_partial(
+        resource: Resource[Any], identity: str, made: Made, inputs: Any, context: Context
+    ) -> None:
+        """Records what exists together with what failed, which a plain error would lose."""
+        if not made.problems:
+            return
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=identity,
+            properties=_outputs(resource, made.outputs),
+            inputs=inputs,
+            reasons=list(made.problems),
+        )
+        code = grpc.StatusCode.UNKNOWN
+        status = status_pb2.Status(code=code.value[0], message="; ".join(made.problems))
+        status.details.add().Pack(detail)
+        trailer = (("grpc-status-details-bin", status.SerializeToString()),)
+        await context.abort_with_status(_Status(code, status.message, trailer))
+
+
+class _Status(grpc.Status):  # type: ignore[misc]
+    def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> None:
+        self.code = code
+        self.details = details
+        self.trailing_metadata = trailing_metadata
+
+
+def _outputs(resource: Resource[Any], outputs: Mapping[str, Any]) -> Any:
+    return encode(outputs, resource.secret_outputs)
+
+
