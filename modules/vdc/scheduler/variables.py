@@ -1,0 +1,68 @@
+"""Small state kept in the scheduler's own store, changed only by check-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vdc.errors import SchedulerError
+from vdc.scheduler.client import Nomad
+
+
+class ConflictError(SchedulerError):
+    """Somebody else changed the variable first; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable; ``index`` is what the next check-and-set must name."""
+
+    path: str
+    items: Mapping[str, str]
+    index: int
+
+
+class Variables:
+    """Reads and writes under the connection's own token.
+
+    Every method raises :class:`~vdc.errors.SchedulerError`.
+    """
+
+    def __init__(self, nomad: Nomad) -> None:
+        self._nomad = nomad
+
+    async def get(self, path: str) -> Variable | None:
+        """The variable, None when there is none."""
+        try:
+            raw = await self._nomad.json("GET", f"/v1/var/{path}")
+        except SchedulerError as error:
+            if error.status == 404:
+                return None
+            raise
+        return Variable(path, dict(raw.get("Items") or {}), int(raw["ModifyIndex"]))
+
+    async def put(self, path: str, items: Mapping[str, str], index: int) -> Variable:
+        """Writes if the variable is still at ``index``, 0 for one that must not exist yet.
+
+        Raises:
+            ConflictError: It is not.
+        """
+        body = {"Path": path, "Items": dict(items)}
+        try:
+            raw = await self._nomad.json(
+                "PUT", f"/v1/var/{path}", params={"cas": str(index)}, body=body
+            )
+        except SchedulerError as error:
+            if error.status == 409:
+                raise ConflictError(f"{path} was changed by somebody else", 409) from error
+            raise
+        return Variable(path, dict(items), int(raw["ModifyIndex"]))
+
+    async def delete(self, path: str) -> None:
+        """Removes a variable; one that is not there is no error."""
+        await self._nomad.call("DELETE", f"/v1/var/{path}")
+
+    async def paths(self, prefix: str) -> list[str]:
+        """Paths that begin with ``prefix``."""
+        raws = await self._nomad.json("GET", "/v1/vars", params={"prefix": prefix})
+        return [str(raw["Path"]) for raw in raws or []]
