@@ -1,0 +1,54 @@
+"""``vdc toolchain``: the engines on this machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vdc.errors import ToolchainError
+from vdc.home import Home
+from vdc.toolchain import status as found
+
+if TYPE_CHECKING:
+    from vdc.toolchain import Found
+
+app = typer.Typer(help="The Pulumi CLI, Nomad and the Python language host.", no_args_is_help=True)
+
+
+class Output(StrEnum):
+    """How results are written to standard output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", help="How the result is written.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing; this command never does.")]
+
+
+@app.command()
+def install(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:  # noqa: ARG001
+    """Obtain what is missing: from PATH, the official release, or a build from source."""
+    # Here, because the HTTP client that it needs would delay every other command.
+    from vdc.toolchain import install as toolchain
+    from vdc.toolchain.progress import reporter
+
+    _show(toolchain.install(Home.of_user(), reporter()), output)
+
+
+@app.command()
+def status(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:  # noqa: ARG001
+    """Show what is installed and where; exit code 3 when something is missing."""
+    engines = found.status(Home.of_user())
+    _show(engines, output)
+    if not all(engine.ok for engine in engines):
+        raise typer.Exit(ToolchainError.exit_code)
+
+
+def _show(engines: tuple[Found, ...], output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(found.as_json(engines))
+    else:
+        found.show(engines)
