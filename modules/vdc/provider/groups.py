@@ -49,7 +49,9 @@ def steps(wanted: Iterable[str], owned: Iterable[NodeFacts], digest: str) -> Ste
     return Steps(
         make=tuple(n for n in names if n not in have or have[n].state != "running"),
         change=tuple(
-            n for n in names if n in have and have[n].state == "running" and have[n].digest != digest
+            n
+            for n in names
+            if n in have and have[n].state == "running" and have[n].digest != digest
         ),
         remove=tuple(sorted(have.keys() - set(names))),
     )
@@ -72,7 +74,8 @@ async def converge(
         wanted: Names of the nodes that are to exist.
         stopping: Set when the user has interrupted the run.
     """
-    todo = steps(wanted, (await driver.owned()).values(), driver.digest)
+    owned = await driver.owned()
+    todo = steps(wanted, owned.values(), driver.digest)
 
     async def settle(name: str) -> None:
         await driver.create(name)
@@ -84,25 +87,28 @@ async def converge(
     # A node that a cut run left draining is taken back into work.
     kept = [n for n in wanted if n not in todo.make and n not in todo.change]
     problems += await _each(members.wait_ready, kept, CONCURRENCY, stopping)
-    problems += await remove(driver, members, todo.remove, stopping)
+    surplus = [owned[name] for name in todo.remove]
+    problems += await remove(driver, members, surplus, stopping)
     return Converged(tuple((await driver.owned()).values()), tuple(problems))
 
 
 async def remove(
-    driver: Driver, members: Members, names: Iterable[str], stopping: asyncio.Event
+    driver: Driver, members: Members, nodes: Iterable[NodeFacts], stopping: asyncio.Event
 ) -> list[str]:
     """Drains and removes nodes; returns a line for each that is still there."""
-    leaving = frozenset(names)
-    if not leaving or stopping.is_set():
+    leaving = {node.name: node for node in nodes}
+    if stopping.is_set():
         return [f"node {name}: not removed, the run was interrupted" for name in sorted(leaving)]
-    held = await members.drain(leaving)
+    # What does not run holds no work, and its scheduler may be as dead as the node.
+    running = frozenset(name for name, node in leaving.items() if node.state == "running")
+    held = await members.drain(running) if running else {}
 
     async def end(name: str) -> None:
         await driver.delete(name)
         await members.forget(name)
 
     problems = [f"node {name}: {held[name]}" for name in sorted(held)]
-    return problems + await _each(end, sorted(leaving - held.keys()), CONCURRENCY, stopping)
+    return problems + await _each(end, sorted(leaving.keys() - held.keys()), CONCURRENCY, stopping)
 
 
 async def _each(

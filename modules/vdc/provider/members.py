@@ -46,7 +46,12 @@ class ClientMembers:
 
     async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
         """See :class:`~vdc.provider.drivers.Members`."""
-        known = await self._watch.now()
+        try:
+            known = await self._watch.now()
+        except SchedulerError:
+            if self._force:  # nobody is left to ask, and the user has said to go on
+                return {}
+            raise
         # A node that is down has no work left to move: the scheduler has placed it elsewhere.
         nodes = [known[name] for name in sorted(names) if name in known]
         alive = [node for node in nodes if node.status not in ("down", "disconnected")]
@@ -59,10 +64,17 @@ class ClientMembers:
         return {name: line for name, task in tasks.items() if (line := task.result())}
 
     async def forget(self, name: str) -> None:
-        """See :class:`~vdc.provider.drivers.Members`."""
-        for node in await self._nomad.nodes():
-            if node.name == name:
-                await self._nomad.purge_node(node.id)
+        """See :class:`~vdc.provider.drivers.Members`.
+
+        No more than tidiness: the scheduler itself forgets a node that is down for a day, so a
+        scheduler that does not answer keeps no removal from its end.
+        """
+        try:
+            for node in await self._nomad.nodes():
+                if node.name == name:
+                    await self._nomad.purge_node(node.id)
+        except SchedulerError:
+            return
 
     async def _until_empty(self, node: SchedulerNode) -> str | None:
         left: list[Allocation] = []
@@ -70,9 +82,7 @@ class ClientMembers:
             async with asyncio.timeout(self._drain_s):
                 index = 0
                 while True:
-                    left, index = await self._nomad.watch_node_allocations(
-                        node.id, index, _WAIT_S
-                    )
+                    left, index = await self._nomad.watch_node_allocations(node.id, index, _WAIT_S)
                     left = [allocation for allocation in left if allocation.live]
                     if not left:
                         return None

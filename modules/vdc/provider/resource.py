@@ -66,7 +66,7 @@ class Resource(ABC, Generic[InputsT]):
 
     @abstractmethod
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
-        """What ``create`` or ``update`` will give, for preview: pure, leaves out what it can't know.
+        """What ``create`` or ``update`` will give, for preview; leaves out what it cannot know.
 
         ``inputs`` are raw here, as some of them may still be unknown.
         """

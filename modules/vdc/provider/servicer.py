@@ -25,7 +25,7 @@ from vdc.provider.wire import decode, encode, has_unknown
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Serves the given resource types."""
 
     def __init__(self, resources: Iterable[Resource[Any]]) -> None:
@@ -92,9 +92,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     async def Diff(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
         resource = await self._resource(request.urn, context)
         old, new = decode(request.old_inputs), decode(request.news)
-        changed = sorted(
-            name for name in old.keys() | new.keys() if old.get(name) != new.get(name)
-        )
+        changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
         kind = provider_pb2.PropertyDiff.Kind
         detailed = {
             name: provider_pb2.PropertyDiff(
@@ -225,7 +223,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
         await context.abort_with_status(_Status(code, status.message, trailer))
 
 
-class _Status(grpc.Status):  # type: ignore[misc]
+class _Status(grpc.Status):
     def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> None:
         self.code = code
         self.details = details
@@ -234,5 +232,3 @@ class _Status(grpc.Status):  # type: ignore[misc]
 
 def _outputs(resource: Resource[Any], outputs: Mapping[str, Any]) -> Any:
     return encode(outputs, resource.secret_outputs)
-
-

@@ -15,8 +15,10 @@ from pulumi.runtime.rpc import UNKNOWN as _UNKNOWN_STRING
 
 # The engine's signatures: sdk/go/common/resource/properties.go of pulumi/pulumi.
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature, public
 _OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+
+
 class _Unknown:
     def __repr__(self) -> str:
         return "unknown"

@@ -1,0 +1,60 @@
+"""Connections to the scheduler from keys that exist only in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from vdc.provider.resource import Inputs
+from vdc.scheduler.access import Access
+from vdc.scheduler.client import Nomad
+
+
+class SchedulerInputs(Inputs):
+    """How a resource reaches the scheduler.
+
+    Attributes:
+        addresses: ``https://host:port`` of each server.
+        rpc: ``host:port`` that agents dial.
+        ca_cert: PEM.
+        cert: PEM of a client certificate.
+        key: PEM of its key; a Pulumi secret.
+        token: ACL token; a Pulumi secret; empty before there is one.
+    """
+
+    addresses: tuple[str, ...]
+    rpc: tuple[str, ...]
+    ca_cert: str
+    cert: str
+    key: str
+    token: str = ""
+
+    def connect(self) -> Nomad:
+        """A connection; use it as an async context manager."""
+        with _files(self.ca_cert, self.cert, self.key) as (ca, cert, key):
+            return Nomad(Access(self.addresses, ca, cert, key, self.token))
+
+
+@contextmanager
+def _files(*texts: str) -> Iterator[list[Path]]:
+    """Paths with the given contents, which Python's TLS insists on, gone at exit.
+
+    On Linux they are memory of this process and never touch a disk.
+    """
+    with ExitStack() as stack:
+        paths = []
+        for text in texts:
+            if hasattr(os, "memfd_create"):
+                descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+                stack.callback(os.close, descriptor)
+                os.write(descriptor, text.encode())
+                paths.append(Path(f"/proc/self/fd/{descriptor}"))
+            else:
+                file = stack.enter_context(tempfile.NamedTemporaryFile("w"))
+                file.write(text)
+                file.flush()
+                paths.append(Path(file.name))
+        yield paths

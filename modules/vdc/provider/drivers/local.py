@@ -1,0 +1,320 @@
+"""Nodes on this machine: one detached agent process and one folder each.
+
+``nodes/<name>/node.json`` is the node's mark: whose it is, from which template, on which ports.
+It is written before anything else and removed after everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vdc.bootstrap.agent import (
+    Agent,
+    ClientRole,
+    ServerRole,
+    TlsFiles,
+    client_config,
+    server_config,
+)
+from vdc.errors import ForeignNodeError, SchedulerError, ToolchainError
+from vdc.home import Home
+from vdc.provider import processes
+from vdc.provider.drivers import NodeFacts, State
+from vdc.provider.resources.node_group import GroupInputs, NodeGroup
+from vdc.provider.slots import HOST, Slot, choose
+from vdc.scheduler.client import Nomad
+
+_LISTEN_S = 30.0
+# From the token's making to the agent's registration; an agent registers within seconds.
+_INTRODUCTION_S = 300
+_LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
+
+
+Introduce = Callable[[str], Awaitable[str]]
+"""Gives the introduction token with which a node of this name may register."""
+
+
+class Mark(BaseModel):
+    """What ``node.json`` says. Read with tolerance: a newer vdc may have written more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    owner: str
+    node: str
+    digest: str
+    slot: int
+    incarnation: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """What all nodes of one local group have in common.
+
+    Attributes:
+        owner: Stack and group; the mark that makes a node ours.
+        nodes_dir: The stack's folder of local nodes.
+        names: All wanted nodes of the group.
+    """
+
+    owner: str
+    nodes_dir: Path
+    names: tuple[str, ...]
+    site: str
+    ca_cert: str
+    cert: str
+    key: str
+    role: ServerRole | ClientRole
+
+
+class LocalDriver:
+    """See :class:`~vdc.provider.drivers.Driver`."""
+
+    # Two nodes of one process must not choose the same ports.
+    _choosing = asyncio.Lock()
+
+    def __init__(self, template: Template, introduce: Introduce) -> None:
+        self._template = template
+        self._introduce = introduce
+        self._nomad = shutil.which("nomad")
+        facts = (replace(template, names=()), self._nomad)  # a new count changes no node
+        self.digest = hashlib.sha256(_canonical(facts).encode()).hexdigest()[:16]
+
+    async def owned(self) -> Mapping[str, NodeFacts]:
+        """One pass over the marks and one over the process table."""
+        return await asyncio.to_thread(self._owned)
+
+    def _owned(self) -> dict[str, NodeFacts]:
+        running = processes.arguments()
+        return {
+            mark.node: _facts(folder, mark, running=str(folder / "agent.json") in running)
+            for folder, mark in _marked(self._template.nodes_dir)
+            if mark.owner == self._template.owner
+        }
+
+    async def create(self, name: str) -> NodeFacts:
+        """Marks, configures and starts the agent, or restarts it from the new template.
+
+        Tasks outlive a restart of their agent, so a change of configuration stops no work.
+        """
+        if self._nomad is None:
+            raise ToolchainError(
+                'nomad is not on PATH; run `vdc toolchain install`, then `eval "$(vdc env)"`'
+            )
+        folder = self._template.nodes_dir / name
+        mark = await self._claim_all(name)
+        agents = processes.find(folder / "agent.json")
+        if agents and mark.digest == self.digest:
+            return _facts(folder, mark, running=True)
+        await processes.stop(agents)
+        await self._configure(folder, mark)
+        mark = mark.model_copy(update={"digest": self.digest})
+        processes.write_private(folder / "node.json", mark.model_dump_json())
+        log = folder / "agent.log"
+        command = [self._nomad, "agent", "-config", str(folder / "agent.json")]
+        process = processes.start(command, folder, log)
+        port = Slot(mark.slot).ports.http
+        await processes.wait_listening(process, HOST, port, log, _LISTEN_S)
+        return _facts(folder, mark, running=True)
+
+    async def delete(self, name: str) -> None:
+        """Ends the agent and whatever it left running, then removes the folder, the mark last."""
+        folder = self._template.nodes_dir / name
+        mark = _mark(folder)
+        if mark is None or mark.owner != self._template.owner:
+            return
+        await remove_node(folder)
+
+    async def _claim(self, name: str) -> Mark:
+        """Writes the mark, and with it the ports, unless the node has them already."""
+        folder = self._template.nodes_dir / name
+        mark = _mark(folder)
+        if mark and mark.owner != self._template.owner:
+            raise ForeignNodeError(
+                f"{folder} belongs to {mark.owner}; rename the group or remove that node"
+            )
+        if mark is None and _holds_something(folder):
+            raise ForeignNodeError(f"{folder} exists and is not ours; move it away")
+        if mark and (_started(folder) or Slot(mark.slot).free):
+            return mark  # others know a started agent by its ports: it keeps them
+        taken = {mark.slot for _, mark in _marked(self._template.nodes_dir)}
+        slot = await asyncio.to_thread(choose, str(self._template.nodes_dir), taken)
+        mark = Mark(
+            owner=self._template.owner,
+            node=name,
+            digest="",
+            slot=slot.number,
+            incarnation=uuid.uuid4().hex,
+        )
+        processes.write_private(folder / "node.json", mark.model_dump_json())
+        return mark
+
+    async def _claim_all(self, name: str) -> Mark:
+        """Claims the whole group when the nodes must know each other's ports."""
+        async with self._choosing:
+            if isinstance(self._template.role, ServerRole):
+                for peer in self._template.names:
+                    await self._claim(peer)
+            return await self._claim(name)
+
+    async def _configure(self, folder: Path, mark: Mark) -> None:
+        template = self._template
+        tls = TlsFiles(folder / "tls/ca.pem", folder / "tls/cert.pem", folder / "tls/key.pem")
+        for path, text in (
+            (tls.ca, template.ca_cert),
+            (tls.cert, template.cert),
+            (tls.key, template.key),
+        ):
+            processes.write_private(path, text)
+        data = folder / "data"
+        agent = Agent(mark.node, template.site, HOST, data, Slot(mark.slot).ports, tls)
+        if isinstance(template.role, ServerRole):
+            config = server_config(agent, replace(template.role, peers=self._peers()))
+        else:
+            config = client_config(agent, template.role)
+            if not (data / "client" / "client-id").exists():
+                token = await self._introduce(mark.node)
+                processes.write_private(data / "client" / "intro_token.jwt", token)
+        processes.write_private(folder / "agent.json", config)
+
+    def _peers(self) -> tuple[str, ...]:
+        return tuple(
+            f"{HOST}:{Slot(mark.slot).ports.serf}"
+            for _, mark in _marked(self._template.nodes_dir)
+            if mark.owner == self._template.owner and mark.node in self._template.names
+        )
+
+
+async def remove_node(folder: Path) -> None:
+    """Ends a node's agent and whatever that left running, then removes it, the mark last."""
+    await processes.stop(processes.find(folder / "agent.json"))
+    await processes.stop(processes.belonging_to(folder))
+    for entry in sorted(folder.iterdir()):
+        if entry.name != "node.json":
+            await asyncio.to_thread(_remove, entry)
+    await asyncio.to_thread(processes.remove_tree, folder)
+
+
+async def reap(stack: str, keep: Collection[str]) -> list[str]:
+    """Removes a stack's nodes on this machine whose owner is not to be kept; returns their names.
+
+    Only for what no state records any more: nothing is drained.
+    """
+    gone = [(f, mark) for f, mark in _marked(nodes_dir(stack)) if mark.owner not in keep]
+    for folder, _ in gone:
+        await remove_node(folder)
+    return [mark.node for _, mark in gone]
+
+
+class LocalNodeGroup(NodeGroup):
+    """``vdc:local:NodeGroup``."""
+
+    token = "vdc:local:NodeGroup"  # noqa: S105 - a type token
+
+    def driver(self, inputs: GroupInputs, nomad: Nomad | None) -> LocalDriver:
+        """Agents under the stack's folder; each introduced to the scheduler by name."""
+        role: ServerRole | ClientRole
+        if inputs.role == "server":
+            role = ServerRole(inputs.count, (), inputs.gossip_key)
+        else:
+            home = Home.of_user()
+            meta = (("packages", str(home.packages)), ("python", sys.executable))
+            role = ClientRole(
+                servers=inputs.scheduler.rpc if inputs.scheduler else (),
+                group=inputs.group,
+                interface=_LOOPBACK,
+                cpu_mhz=inputs.cpu_mhz,
+                memory_mib=inputs.memory_mib,
+                disk_mib=inputs.disk_mib,
+                meta=meta,
+            )
+        template = Template(
+            owner=inputs.owner,
+            nodes_dir=nodes_dir(inputs.stack),
+            names=inputs.names,
+            site=inputs.site,
+            ca_cert=inputs.ca_cert,
+            cert=inputs.cert,
+            key=inputs.key,
+            role=role,
+        )
+
+        async def introduce(name: str) -> str:
+            if nomad is None:
+                raise SchedulerError("a work node can be introduced only by the scheduler")
+            return await nomad.introduction(name, _INTRODUCTION_S)
+
+        return LocalDriver(template, introduce)
+
+
+def nodes_dir(stack: str) -> Path:
+    """The folder of a stack's nodes on this machine."""
+    return Home.of_user().stack(stack).nodes
+
+
+def _marked(folder: Path) -> list[tuple[Path, Mark]]:
+    return [(f, mark) for f in sorted(folder.glob("*/")) if (mark := _mark(f))]
+
+
+def _mark(folder: Path) -> Mark | None:
+    try:
+        return Mark.model_validate_json((folder / "node.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether a folder has content; a mark that a cut run had begun to write is none."""
+    return folder.exists() and any(e.name != ".node.json.new" for e in folder.iterdir())
+
+
+def _started(folder: Path) -> bool:
+    """Whether the agent has run: then others know its ports, and it keeps them."""
+    return (folder / "agent.json").exists() and (folder / "data").exists()
+
+
+def _facts(folder: Path, mark: Mark, *, running: bool) -> NodeFacts:
+    state: State = "partial"
+    if running:
+        state = "running"
+    elif _started(folder):
+        state = "stopped"
+    ports = Slot(mark.slot).ports
+    return NodeFacts(
+        mark.node,
+        state,
+        mark.digest,
+        (
+            ("address", HOST),
+            ("http", str(ports.http)),
+            ("incarnation", mark.incarnation),
+            ("rpc", str(ports.rpc)),
+            ("serf", str(ports.serf)),
+        ),
+    )
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        processes.remove_tree(entry)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def _canonical(facts: object) -> str:
+    # The repr of frozen dataclasses hides secrets, whose change must change the digest too.
+    if isinstance(facts, (tuple, list)):
+        return "(" + ",".join(_canonical(item) for item in facts) + ")"
+    fields = getattr(facts, "__dataclass_fields__", None)
+    if fields is not None:
+        return _canonical([(name, getattr(facts, name)) for name in fields])
+    return repr(os.fspath(facts) if isinstance(facts, os.PathLike) else facts)

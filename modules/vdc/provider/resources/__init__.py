@@ -1,0 +1,1 @@
+"""The resource types that are no node groups of one kind."""

@@ -1,0 +1,95 @@
+"""``vdc:security:Authority``: the data centre's CA, gossip key, first token and certificates."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+from vdc.provider.pki import Pair, due_for_renewal, issue, new_authority
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+
+# The region is Nomad's default: one region a data centre, sites are its datacenters.
+_LEAVES: Mapping[str, tuple[str, bool]] = {
+    "server": ("server.global.nomad", True),
+    "client": ("client.global.nomad", True),
+    "cli": ("cli.global.nomad", False),
+    "service": ("pool.vdc", True),
+}
+"""Each certificate's common name, and whether it may serve."""
+
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+Reap = Callable[[str, frozenset[str]], Awaitable[list[str]]]
+
+
+class AuthorityInputs(Inputs):
+    """``endpoint``: names and addresses of the pool API beside those of this machine."""
+
+    stack: str
+    datacenter: str
+    endpoint: tuple[str, ...] = ()
+
+
+class Authority(Resource[AuthorityInputs]):
+    """The first resource of a data centre and the last to go.
+
+    Its removal is the end of the data centre: whatever on this machine still bears the stack's
+    mark, left by a run that was killed before it could be recorded, ends with it.
+    """
+
+    token = "vdc:security:Authority"  # noqa: S105 - a type token
+    inputs = AuthorityInputs
+    refused: ClassVar[frozenset[str]] = frozenset({"stack", "datacenter"})
+    secret_outputs: ClassVar[frozenset[str]] = frozenset(
+        {"ca_key", "gossip_key", "bootstrap_token", *(f"{leaf}_key" for leaf in _LEAVES)}
+    )
+
+    def __init__(self, reap: Reap) -> None:
+        self._reap = reap
+
+    def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        """Keys are made by ``create`` alone and never change but by renewal."""
+        return old or {}
+
+    def drifted(self, inputs: AuthorityInputs, old: Outputs) -> tuple[str, ...]:
+        """Certificates past two thirds of their life."""
+        return tuple(f"{leaf}_cert" for leaf in _LEAVES if due_for_renewal(old[f"{leaf}_cert"]))
+
+    async def create(self, call: Call, inputs: AuthorityInputs) -> Made:
+        """Random keys, made here and kept only in the state, encrypted."""
+        authority = new_authority(inputs.datacenter)
+        return Made(
+            {
+                "ca_cert": authority.cert,
+                "ca_key": authority.key,
+                "gossip_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+                "bootstrap_token": str(uuid.uuid4()),
+                **_leaves(authority, inputs),
+            }
+        )
+
+    async def update(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> Made:
+        """New certificates from the same CA: agents that trust it go on trusting."""
+        authority = Pair(old["ca_cert"], old["ca_key"])
+        return Made({**old, **_leaves(authority, inputs)})
+
+    async def read(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> Outputs | None:
+        """It exists in the state and nowhere else."""
+        return old
+
+    async def delete(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> None:
+        """Ends what nobody else recorded."""
+        await self._reap(inputs.stack, frozenset())
+
+
+def _leaves(authority: Pair, inputs: AuthorityInputs) -> dict[str, str]:
+    made = {}
+    for leaf, (common_name, server) in _LEAVES.items():
+        names = (common_name, *_LOCAL_NAMES, *(inputs.endpoint if leaf == "service" else ()))
+        pair = issue(authority, common_name, names, server=server)
+        made[f"{leaf}_cert"] = pair.cert
+        made[f"{leaf}_key"] = pair.key
+    return made

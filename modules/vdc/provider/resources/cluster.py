@@ -1,0 +1,89 @@
+"""``vdc:scheduler:Cluster``: the servers become one cluster with access control on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from vdc.errors import SchedulerError
+from vdc.provider.connection import SchedulerInputs
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.scheduler.client import Nomad
+from vdc.scheduler.policies import OPERATOR, POLICIES, POOL_SERVICE, PROVISIONER, Policy
+
+_LEADER_S = 60
+_POLL_S = 0.05
+
+_TOKENS: Mapping[str, Policy] = {
+    "provisioner_token": PROVISIONER,
+    "service_token": POOL_SERVICE,
+    "operator_token": OPERATOR,
+}
+
+
+class ClusterInputs(Inputs):
+    """``incarnations`` change when a server was made anew, with an empty memory."""
+
+    scheduler: SchedulerInputs
+    incarnations: tuple[str, ...]
+
+
+class Cluster(Resource[ClusterInputs]):
+    """Waits for a leader, bootstraps access control, writes policies and least-right tokens."""
+
+    token = "vdc:scheduler:Cluster"  # noqa: S105 - a type token
+    inputs = ClusterInputs
+    secret_outputs: ClassVar[frozenset[str]] = frozenset(_TOKENS)
+
+    def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        """Tokens stay unless the servers are new."""
+        return old or {}
+
+    async def create(self, call: Call, inputs: ClusterInputs) -> Made:
+        """Idempotent: the first token is chosen before, so a retry finds its own bootstrap."""
+        async with inputs.scheduler.connect() as nomad:
+            await _bootstrapped(nomad, inputs.scheduler.token)
+            async with asyncio.TaskGroup() as group:
+                for policy in POLICIES:
+                    group.create_task(
+                        nomad.put_policy(policy.name, policy.description, policy.rules)
+                    )
+            tokens = {
+                output: await nomad.ensure_token(output, [policy.name])
+                for output, policy in _TOKENS.items()
+            }
+        return Made(tokens)
+
+    async def update(self, call: Call, inputs: ClusterInputs, old: Outputs) -> Made:
+        """The same: what is there stays, what is missing is made."""
+        return await self.create(call, inputs)
+
+    async def read(self, call: Call, inputs: ClusterInputs, old: Outputs) -> Outputs | None:
+        """It is as good as its servers, which are resources of their own."""
+        return old
+
+    async def delete(self, call: Call, inputs: ClusterInputs, old: Outputs) -> None:
+        """It ends with its servers."""
+
+
+async def _bootstrapped(nomad: Nomad, token: str) -> None:
+    """Tries until the cluster has a leader: a cluster without one has no event to offer."""
+    deadline = asyncio.get_running_loop().time() + _LEADER_S
+    while True:
+        try:
+            await nomad.leader()
+            await nomad.bootstrap(token)
+        except SchedulerError as error:
+            # 403: another's token; 400: another bootstrapped it. Neither gets better by waiting.
+            if error.status in (400, 403):
+                raise SchedulerError(
+                    f"the servers were bootstrapped with another token ({error}); "
+                    "they are not this stack's",
+                    error.status,
+                ) from error
+            if asyncio.get_running_loop().time() > deadline:
+                raise SchedulerError(f"no leader after {_LEADER_S} s: {error}") from error
+            await asyncio.sleep(_POLL_S)
+        else:
+            return

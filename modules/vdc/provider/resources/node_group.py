@@ -1,0 +1,159 @@
+"""A node group as a Pulumi resource: a template and a count, a diff line for each node."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, Literal
+
+from vdc.errors import SchedulerError, StackError
+from vdc.provider.connection import SchedulerInputs
+from vdc.provider.drivers import Driver, Members, NodeFacts
+from vdc.provider.groups import Converged, converge, remove
+from vdc.provider.members import ClientMembers, ServerMembers
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.scheduler.client import Nomad
+
+# A virtual machine that boots from a cold image takes minutes; a process seconds.
+READY_S = 300
+
+FORCE_VARIABLE = "VDC_FORCE_DRAIN"
+"""Set to 1 by ``vdc up --force``: work that has not moved is stopped, not waited for."""
+
+
+class GroupInputs(Inputs):
+    """What every kind's group is made from.
+
+    Attributes:
+        role: ``server`` carries the control plane, ``client`` runs work.
+        prefix: Beginning of the nodes' names; the rest is the index.
+        gossip_key: For servers; a Pulumi secret.
+        key: Private key of ``cert``; a Pulumi secret.
+        scheduler: For clients: where they register and how the provider drains them.
+    """
+
+    stack: str
+    datacenter: str
+    site: str
+    group: str
+    role: Literal["server", "client"]
+    prefix: str
+    count: int
+    cpu_mhz: int
+    memory_mib: int
+    disk_mib: int
+    drain_deadline_s: int
+    ca_cert: str
+    cert: str
+    key: str
+    gossip_key: str = ""
+    scheduler: SchedulerInputs | None = None
+
+    @property
+    def owner(self) -> str:
+        """The mark of this group's nodes."""
+        return f"{self.stack}/{self.site}/{self.group}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The wanted nodes, in order."""
+        return tuple(f"{self.prefix}-{index}" for index in range(self.count))
+
+
+class NodeGroup(Resource[GroupInputs]):
+    """The group logic behind Pulumi's protocol; a kind adds its driver."""
+
+    inputs = GroupInputs
+    refused: ClassVar[frozenset[str]] = frozenset(
+        {"stack", "datacenter", "site", "group", "role", "prefix"}
+    )
+
+    @abstractmethod
+    def driver(self, inputs: GroupInputs, nomad: Nomad | None) -> Driver:
+        """The kind's driver for one group; ``nomad`` is there for clients."""
+
+    def identify(self, inputs: GroupInputs) -> str:
+        """The prefix is unique in the data centre."""
+        return inputs.prefix
+
+    def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        """Known nodes as they will be, new ones as running, removed ones gone."""
+        known = (old or {}).get("nodes", {})
+        nodes = {}
+        for index in range(int(inputs["count"])):
+            name = f"{inputs['prefix']}-{index}"
+            nodes[name] = {**known.get(name, {}), "state": "running"}
+        if old and nodes.keys() == known.keys():
+            return {**old, "nodes": nodes}
+        return {"nodes": nodes}
+
+    def drifted(self, inputs: GroupInputs, old: Outputs) -> tuple[str, ...]:
+        """Nodes that are gone, stopped, surplus, or made from another template."""
+        nodes = old.get("nodes", {})
+        off = nodes.keys() != set(inputs.names) or any(
+            node.get("state") != "running" for node in nodes.values()
+        )
+        changed = old.get("digest") != self.driver(inputs, None).digest
+        return ("nodes",) * off + ("digest",) * changed
+
+    async def create(self, call: Call, inputs: GroupInputs) -> Made:
+        """See the group logic."""
+        async with self._connected(inputs) as (driver, members):
+            return _made(await converge(driver, members, inputs.names, call.stopping), driver)
+
+    async def update(self, call: Call, inputs: GroupInputs, old: Outputs) -> Made:
+        """The back end is read anew; the old outputs are not asked."""
+        return await self.create(call, inputs)
+
+    async def read(self, call: Call, inputs: GroupInputs, old: Outputs) -> Outputs | None:
+        """What bears the group's mark now. A group whose nodes are all gone is still a group."""
+        driver = self.driver(inputs, None)
+        found = tuple((await driver.owned()).values())
+        # The digest of what runs, so that a changed template shows as drift of the group.
+        digests = {node.digest for node in found if node.state != "partial"}
+        return _outputs(found, digests.pop() if len(digests) == 1 else old.get("digest", ""))
+
+    async def delete(self, call: Call, inputs: GroupInputs, old: Outputs) -> None:
+        """Drains and removes every node; a node that keeps its work keeps the group."""
+        async with self._connected(inputs) as (driver, members):
+            owned = (await driver.owned()).values()
+            try:
+                problems = await remove(driver, members, owned, call.stopping)
+            except SchedulerError as error:
+                raise StackError(
+                    f"cannot drain group {inputs.group}: {error}; if the scheduler is gone for "
+                    "good, destroy with --force"
+                ) from error
+        if problems:
+            raise StackError("\n".join(problems))
+
+    @asynccontextmanager
+    async def _connected(self, inputs: GroupInputs) -> AsyncIterator[tuple[Driver, Members]]:
+        if inputs.scheduler is None:
+            yield self.driver(inputs, None), ServerMembers()
+            return
+        async with inputs.scheduler.connect() as nomad:
+            force = os.environ.get(FORCE_VARIABLE) == "1"
+            members = ClientMembers(nomad, READY_S, inputs.drain_deadline_s, force=force)
+            yield self.driver(inputs, nomad), members
+
+
+def _made(converged: Converged, driver: Driver) -> Made:
+    return Made(_outputs(converged.nodes, driver.digest), converged.problems)
+
+
+def _outputs(nodes: tuple[NodeFacts, ...], digest: str) -> dict[str, Any]:
+    facts = {node.name: dict(node.facts) for node in nodes}
+    return {
+        "digest": digest,
+        "nodes": {
+            node.name: {"state": node.state, "address": facts[node.name].get("address", "")}
+            for node in nodes
+        },
+        # Only servers are dialled: thousands of clients' addresses need not be inputs of anything.
+        "addresses": [f"https://{f['address']}:{f['http']}" for f in facts.values() if "http" in f],
+        "rpc": [f"{f['address']}:{f['rpc']}" for f in facts.values() if "rpc" in f],
+        "incarnations": [f["incarnation"] for f in facts.values() if "incarnation" in f],
+    }

@@ -1,0 +1,234 @@
+"""``vdc:pool:Service``: the pool service beside the scheduler's servers on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import vdc
+from vdc.client.profile import Profile
+from vdc.errors import NodeError, SchedulerError
+from vdc.home import Home, StackHome
+from vdc.provider import processes
+from vdc.provider.connection import SchedulerInputs
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.provider.slots import HOST
+from vdc.scheduler.client import Nomad
+
+# Between the agents' slots and the ephemeral ports.
+_FIRST_PORT, _PORTS = 32000, 700
+_LISTEN_S = 30.0
+# Work gets this long to end when the pool is closed; then its nodes end it.
+_CLOSE_S = 60
+
+
+class GroupFacts(Inputs):
+    """What the service tells the scheduler of a group's nodes."""
+
+    site: str
+    name: str
+    node_class: str
+    labels: dict[str, str]
+    price: str | None
+
+
+class ServiceInputs(Inputs):
+    """The service's certificate and tokens, and what it knows of the declaration.
+
+    Attributes:
+        scheduler: With the provisioner's token, for closing the pool.
+        service_token: The service's own; a Pulumi secret.
+        operator_token: Goes into the user's profile; a Pulumi secret.
+    """
+
+    stack: str
+    datacenter: str
+    currency: str
+    groups: tuple[GroupFacts, ...]
+    cert: str
+    key: str
+    scheduler: SchedulerInputs
+    service_token: str
+    operator_token: str
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Everything the service reads; written before it starts."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "service.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "service.log"
+
+
+class Service(Resource[ServiceInputs]):
+    """One detached process. Its removal closes the pool: it stops every job first."""
+
+    token = "vdc:pool:Service"  # noqa: S105 - a type token
+    inputs = ServiceInputs
+    refused: ClassVar[frozenset[str]] = frozenset({"stack", "datacenter"})
+
+    def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        """Address and files stay for the service's life."""
+        return {**old, "state": "running"} if old else {"state": "running"}
+
+    def drifted(self, inputs: ServiceInputs, old: Outputs) -> tuple[str, ...]:
+        """A service that has ended, or that runs another vdc."""
+        stopped = old.get("state") != "running"
+        return ("state",) * stopped + ("digest",) * (old.get("digest") != _digest(inputs))
+
+    async def create(self, call: Call, inputs: ServiceInputs) -> Made:
+        """Writes its files and the user's profile, starts it, waits until it listens."""
+        home = Home.of_user().stack(inputs.stack)
+        files = _Files(home.pool)
+        port = _port(files.config, inputs)
+        running = processes.find(files.config)
+        digest = _digest(inputs)
+        if not running or _recorded_digest(files.config) != digest:
+            await processes.stop(running)
+            _write(files, inputs, port, digest)
+            command = [sys.executable, "-m", "vdc.pool", "--config", str(files.config)]
+            process = processes.start(command, files.folder, files.log)
+            await processes.wait_listening(process, HOST, port, files.log, _LISTEN_S)
+        profile = Profile(f"https://{HOST}:{port}", files.folder / "ca.pem", inputs.operator_token)
+        profile.save(home.profile)
+        return Made(_outputs(home, port, "running", digest))
+
+    async def update(self, call: Call, inputs: ServiceInputs, old: Outputs) -> Made:
+        """A restart in place; work on the pool does not notice."""
+        return await self.create(call, inputs)
+
+    async def read(self, call: Call, inputs: ServiceInputs, old: Outputs) -> Outputs | None:
+        """Whether it runs, and from which inputs."""
+        home = Home.of_user().stack(inputs.stack)
+        files = _Files(home.pool)
+        if not files.config.exists():
+            return {**old, "state": "stopped"}
+        state = "running" if processes.find(files.config) else "stopped"
+        digest = _recorded_digest(files.config)
+        return _outputs(home, _port(files.config, inputs), state, digest)
+
+    async def delete(self, call: Call, inputs: ServiceInputs, old: Outputs) -> None:
+        """Stops every job, then the service; a scheduler that is gone runs no jobs."""
+        await processes.stop(processes.find(_Files(Home.of_user().stack(inputs.stack).pool).config))
+        try:
+            async with inputs.scheduler.connect() as nomad, asyncio.timeout(_CLOSE_S):
+                await _stop_all(nomad)
+        except TimeoutError:
+            pass  # what does not end by itself is ended with its node
+        except SchedulerError as error:
+            if error.status:
+                raise
+        await end(inputs.stack)
+
+
+async def end(stack: str) -> None:
+    """Ends a stack's pool service and removes its files and the user's profile; idempotent."""
+    home = Home.of_user().stack(stack)
+    await processes.stop(processes.find(_Files(home.pool).config))
+    processes.remove_tree(home.pool)
+    home.profile.unlink(missing_ok=True)
+
+
+async def _stop_all(nomad: Nomad) -> None:
+    jobs = [str(job["ID"]) for job in await nomad.jobs()]
+    for job in jobs:
+        await nomad.deregister(job, purge=True)
+    nodes = [node for node in await nomad.nodes() if node.status == "ready"]
+    async with asyncio.TaskGroup() as group:
+        for node in nodes:
+            group.create_task(_until_idle(nomad, node.id))
+
+
+async def _until_idle(nomad: Nomad, node_id: str) -> None:
+    index = 0
+    while True:
+        found, index = await nomad.watch_node_allocations(node_id, index, 30)
+        if not any(allocation.live for allocation in found):
+            return
+
+
+def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None:
+    texts = {
+        "ca.pem": inputs.scheduler.ca_cert,
+        "cert.pem": inputs.cert,
+        "key.pem": inputs.key,
+        "scheduler-cert.pem": inputs.scheduler.cert,
+        "scheduler-key.pem": inputs.scheduler.key,
+        "token": inputs.service_token,
+    }
+    for name, text in texts.items():
+        processes.write_private(files.folder / name, text)
+    folder = files.folder
+    config = {
+        "name": inputs.datacenter,
+        "host": HOST,
+        "port": port,
+        "cert_file": str(folder / "cert.pem"),
+        "key_file": str(folder / "key.pem"),
+        "scheduler": {
+            "addresses": list(inputs.scheduler.addresses),
+            "ca_file": str(folder / "ca.pem"),
+            "cert_file": str(folder / "scheduler-cert.pem"),
+            "key_file": str(folder / "scheduler-key.pem"),
+        },
+        "token_file": str(folder / "token"),
+        "packages_dir": str(Home.of_user().packages),
+        "currency": inputs.currency,
+        "groups": [group.model_dump() for group in inputs.groups],
+        "library": [],
+        "digest": digest,
+    }
+    processes.write_private(files.config, json.dumps(config, indent=2) + "\n")
+
+
+def _port(config: Path, inputs: ServiceInputs) -> int:
+    """The port it has, else a free one: the search starts at a place given by the stack."""
+    try:
+        return int(json.loads(config.read_text())["port"])
+    except (OSError, ValueError, KeyError):
+        pass
+    start = zlib.crc32(str(config).encode()) % _PORTS
+    for offset in range(_PORTS):
+        port = _FIRST_PORT + (start + offset) % _PORTS
+        if processes.port_free(HOST, port):
+            return port
+    raise NodeError(f"no free port between {_FIRST_PORT} and {_FIRST_PORT + _PORTS}")
+
+
+def _digest(inputs: ServiceInputs) -> str:
+    """Of all the service is started from, its own program included."""
+    facts = (inputs.model_dump_json(), vdc.__version__, vdc.__file__, sys.executable)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _recorded_digest(config: Path) -> str:
+    try:
+        return str(json.loads(config.read_text())["digest"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _outputs(home: StackHome, port: int, state: str, digest: str) -> dict[str, Any]:
+    address = f"https://{HOST}:{port}"
+    return {
+        "address": address,
+        "console": f"{address}/",
+        "ca_file": str(home.pool / "ca.pem"),
+        "profile": str(home.profile),
+        "state": state,
+        "digest": digest,
+    }

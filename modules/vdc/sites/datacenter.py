@@ -1,0 +1,114 @@
+"""The whole data centre as one Pulumi component; reads as the order in which things are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from vdc.declaration import Declaration
+from vdc.plan import model, plan
+from vdc.sites.registry import component
+from vdc.sites.resources import App, Authority, Cluster, NodeGroup, Service
+from vdc.sites.site import Control, Site
+
+
+class Datacenter(pulumi.ComponentResource):
+    """Everything that one declaration stands for.
+
+    Attributes:
+        api: Address of the pool API.
+        console: Address of the console.
+        ca_file: The certificate authority to trust for both.
+    """
+
+    api: pulumi.Output[str]
+    console: pulumi.Output[str]
+    ca_file: pulumi.Output[str]
+
+    def __init__(
+        self, declaration: Declaration, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        self.plan = plan(declaration)
+        super().__init__("vdc:index:Datacenter", self.plan.name, None, opts)
+        self._inside = pulumi.ResourceOptions(parent=self)
+        stack = pulumi.get_stack()
+
+        self.authority = Authority(
+            "authority", stack=stack, datacenter=self.plan.name, opts=self._inside
+        )
+        self.sites = {site.name: self._site(site) for site in self.plan.sites}
+        control = self._control()
+        groups = [
+            self.sites[group.site].workers(group, control)
+            for group in self.plan.groups
+            if group.role == "client"
+        ]
+        # The service goes before the groups it serves: it ends their work when the pool closes.
+        service = self._service(stack, control, groups)
+        self.apps = [self._app(stack, app, service) for app in self.plan.apps]
+
+        self.api, self.console, self.ca_file = service.address, service.console, service.ca_file
+        self.register_outputs({"api": self.api, "console": self.console, "ca_file": self.ca_file})
+
+    def _site(self, site: model.Site) -> Site:
+        return component(site.kind)(site, self.plan.name, self.authority, opts=self._inside)
+
+    def _control(self) -> Control:
+        (group,) = (group for group in self.plan.groups if group.role == "server")
+        servers = self.sites[group.site].servers(group)
+        reach: dict[str, Any] = {
+            "addresses": servers.addresses,
+            "rpc": servers.rpc,
+            "ca_cert": self.authority.ca_cert,
+            "cert": self.authority.cli_cert,
+            "key": self.authority.cli_key,
+        }
+        self.cluster = Cluster(
+            "cluster",
+            scheduler={**reach, "token": self.authority.bootstrap_token},
+            incarnations=servers.incarnations,
+            opts=self._inside,
+        )
+        return Control({**reach, "token": self.cluster.provisioner_token}, self.cluster)
+
+    def _service(self, stack: str, control: Control, groups: list[NodeGroup]) -> Service:
+        return Service(
+            "service",
+            {
+                "stack": stack,
+                "datacenter": self.plan.name,
+                "currency": self.plan.currency,
+                "groups": [_facts(group) for group in self.plan.groups],
+                "cert": self.authority.service_cert,
+                "key": self.authority.service_key,
+                "scheduler": control.scheduler,
+                "service_token": self.cluster.service_token,
+                "operator_token": self.cluster.operator_token,
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=groups),
+        )
+
+    def _app(self, stack: str, app: model.App, service: Service) -> App:
+        return App(
+            app.name,
+            {
+                "stack": stack,
+                "name": app.name,
+                "package": app.package,
+                "options": app.options,
+                "address": service.address,
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=[service]),
+        )
+
+
+def _facts(group: model.NodeGroup) -> Mapping[str, Any]:
+    return {
+        "site": group.site,
+        "name": group.name,
+        "node_class": group.name,
+        "labels": dict(group.labels),
+        "price": None if group.price is None else str(group.price),
+    }
