@@ -27,6 +27,7 @@ class Problem:
         message: What is wrong, with the value found.
         remedy: What to do about it.
         level: ``error`` stops every command; ``warning`` is shown and passed over.
+        rule: The rule that found it; empty when the shape alone is wrong.
     """
 
     file: str
@@ -35,6 +36,7 @@ class Problem:
     message: str
     remedy: str
     level: str = "error"
+    rule: str = ""
 
     def __str__(self) -> str:
         """``file:line path: what is wrong (got X); what to do``."""

@@ -1,0 +1,7 @@
+"""What the user writes: YAML into a validated, typed model, with every problem at once."""
+
+from vdc.declaration.changes import Change, changes
+from vdc.declaration.loader import Checked, check, load
+from vdc.declaration.model import Declaration
+
+__all__ = ["Change", "Checked", "Declaration", "changes", "check", "load"]

@@ -1,0 +1,1 @@
+"""One module per kind of site: its models and its rules."""
