@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from vdc.declaration.document import Document, read
-from vdc.declaration.finding import Path
+from vdc.declaration.finding import Path, did_you_mean
 from vdc.declaration.model import Declaration
 from vdc.declaration.repair import repaired
 from vdc.declaration.rules import findings
@@ -49,10 +49,7 @@ def check(path: FilePath) -> Checked:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        remedy = "check the name" if isinstance(error, FileNotFoundError) else "name a YAML file"
-        problem = Problem(str(path), 1, "", f"cannot be read ({reason})", remedy)
-        return Checked(None, (problem,))
+        return Checked(None, (_unreadable(path, error),))
     return check_data(data, str(path))
 
 
@@ -81,6 +78,13 @@ def check_data(data: bytes, file: str) -> Checked:
     ]
     warnings = [problem for problem in conclusions if problem.level == "warning"]
     return Checked(None if errors else declaration, (*errors, *warnings))
+
+
+def _unreadable(path: FilePath, error: OSError) -> Problem:
+    reason = (error.strerror or type(error).__name__).lower()
+    beside = [file.name for file in path.parent.glob("*.yaml") if "Pulumi." not in file.name]
+    remedy = did_you_mean(path.name, beside, "name a YAML file that can be read")
+    return Problem(str(path), 1, "", f"cannot be read ({reason})", remedy)
 
 
 def _said(document: Document, misfit: Misfit) -> Problem:

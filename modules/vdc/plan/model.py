@@ -43,7 +43,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Node:
-    """One machine as planned. ``name`` is unique in the data centre and never reused for another."""
+    """One machine as planned; ``name`` is unique in the data centre, never reused for another."""
 
     name: str
     group: str

@@ -1,0 +1,107 @@
+"""``vdc validate`` and ``vdc plan``: what a declaration says, before anything is done."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from vdc.declaration import Checked, check, load
+from vdc.errors import DeclarationError
+from vdc.plan import plan as plan_of
+from vdc.plan import render
+
+app = typer.Typer()
+
+STACKS = Path("stacks")
+
+
+class Report(StrEnum):
+    """How ``validate`` answers."""
+
+    text = "text"
+    json = "json"
+
+
+class View(StrEnum):
+    """How ``plan`` answers."""
+
+    table = "table"
+    json = "json"
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="Accepted, as everywhere; nothing is asked here.")]
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Declarations; default: every stacks/*.yaml."),
+    ] = None,
+    output: Annotated[Report, typer.Option(help="How to answer.")] = Report.text,
+    yes: Yes = False,  # noqa: ARG001
+) -> None:
+    """Check declarations, offline: every problem at once, with its line and what to do."""
+    results = {file: check(file) for file in files or declarations()}
+    if not results:
+        raise typer.BadParameter("there is no stacks/*.yaml here; name a file")
+    if output is Report.json:
+        typer.echo(json.dumps({"files": [_result(*item) for item in results.items()]}, indent=2))
+    else:
+        for file, checked in results.items():
+            _say(file, checked)
+    if any(checked.declaration is None for checked in results.values()):
+        raise typer.Exit(DeclarationError.exit_code)
+
+
+@app.command()
+def plan(
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="[STACK|FILE]", help="Default: $VDC_STACK, or the stack local."),
+    ] = None,
+    output: Annotated[View, typer.Option(help="How to answer.")] = View.table,
+    yes: Yes = False,  # noqa: ARG001
+) -> None:
+    """Show the machines, capacity and price per hour that a declaration comes to."""
+    made = plan_of(load(declaration_of(target)))
+    if output is View.json:
+        typer.echo(json.dumps(render.document(made), indent=2))
+    else:
+        Console().print(render.table(made))
+
+
+def declarations() -> list[Path]:
+    """The declarations of this checkout; Pulumi keeps its own settings beside them."""
+    return sorted(file for file in STACKS.glob("*.yaml") if not file.name.startswith("Pulumi."))
+
+
+def declaration_of(target: str | None) -> Path:
+    """The file of a stack; a file's own name stands for itself."""
+    name = target or os.environ.get("VDC_STACK") or "local"
+    is_file = name.endswith((".yaml", ".yml")) or os.sep in name
+    return Path(name) if is_file else STACKS / f"{name}.yaml"
+
+
+def _say(file: Path, checked: Checked) -> None:
+    for problem in checked.problems:
+        typer.echo(problem, err=True)
+    if checked.declaration:
+        typer.echo(f"{file}: ok ({render.summary(plan_of(checked.declaration))})")
+
+
+def _result(file: Path, checked: Checked) -> dict[str, Any]:
+    declaration = checked.declaration
+    return {
+        "file": str(file),
+        "ok": declaration is not None,
+        "problems": [asdict(problem) for problem in checked.problems],
+        "plan": render.document(plan_of(declaration)) if declaration else None,
+    }

@@ -1,0 +1,90 @@
+"""From a declaration to its plan."""
+
+from __future__ import annotations
+
+import json
+
+from vdc.declaration import Declaration
+from vdc.declaration.forms import Quantity
+from vdc.declaration.model import Control
+from vdc.declaration.rules import CONTROL_GROUP, node_prefix
+from vdc.declaration.site import Group as DeclaredGroup
+from vdc.declaration.site import Site as DeclaredSite
+from vdc.declaration.site import Size as DeclaredSize
+from vdc.plan.model import App, NodeGroup, Plan, Site, Size
+
+_MIB = 2**20
+_MHZ_PER_CORE = 1000
+
+
+def plan(declaration: Declaration) -> Plan:
+    """The machines, groups, prices and apps of a sound declaration.
+
+    Equal declarations give equal plans. The control servers come out as the first group of
+    the site that ``control`` names.
+    """
+    return Plan(
+        name=declaration.name,
+        currency=declaration.currency,
+        sites=tuple(_site(declaration, name, site) for name, site in declaration.sites.items()),
+        apps=tuple(
+            App(name, app.package, _canonical(dict(app.options)))
+            for name, app in declaration.apps.items()
+        ),
+        control_site=declaration.control.site,
+    )
+
+
+def _site(declaration: Declaration, name: str, site: DeclaredSite) -> Site:
+    groups = [
+        _work_group(declaration.name, name, site.kind, group_name, group)
+        for group_name, group in site.groups.items()
+    ]
+    if name == declaration.control.site:
+        groups.insert(0, _control_group(declaration.name, site.kind, declaration.control))
+    return Site(name, site.kind, tuple(groups))
+
+
+def _work_group(
+    datacentre: str, site: str, kind: str, name: str, group: DeclaredGroup
+) -> NodeGroup:
+    return NodeGroup(
+        name=name,
+        site=site,
+        kind=kind,
+        role="client",
+        count=group.count,
+        size=_size(group.size),
+        labels=tuple(sorted(group.labels.items())),
+        price=group.price,
+        drain_deadline_s=group.drain.deadline.amount,
+        prefix=node_prefix(datacentre, site, name),
+    )
+
+
+def _control_group(datacentre: str, kind: str, control: Control) -> NodeGroup:
+    return NodeGroup(
+        name=CONTROL_GROUP,
+        site=control.site,
+        kind=kind,
+        role="server",
+        count=control.servers,
+        size=_size(control.size),
+        labels=(),
+        price=control.price,
+        drain_deadline_s=0,  # servers run no work that could move
+        prefix=node_prefix(datacentre, control.site, CONTROL_GROUP),
+    )
+
+
+def _size(size: DeclaredSize) -> Size:
+    return Size(int(size.cpu * _MHZ_PER_CORE), _mib(size.memory), _mib(size.disk))
+
+
+def _mib(quantity: Quantity) -> int:
+    """Rounded up: a machine has at least what was asked for."""
+    return -(-quantity.amount // _MIB)
+
+
+def _canonical(options: dict[str, object]) -> str:
+    return json.dumps(options, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
