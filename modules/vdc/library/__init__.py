@@ -1,1 +1,30 @@
 """The library of packages that run on the pool."""
+
+from __future__ import annotations
+
+from vdc.library.loading import Library, load
+from vdc.library.package import (
+    Artifact,
+    Call,
+    Command,
+    Endpoint,
+    Facts,
+    HealthCheck,
+    Package,
+    Rendered,
+    secrets_path,
+)
+
+__all__ = [
+    "Artifact",
+    "Call",
+    "Command",
+    "Endpoint",
+    "Facts",
+    "HealthCheck",
+    "Library",
+    "Package",
+    "Rendered",
+    "load",
+    "secrets_path",
+]

@@ -1,0 +1,118 @@
+"""Software that packages need, unpacked once per machine and version.
+
+Tasks read it where it lies; nothing is copied per task. A folder is there as a whole or not
+at all: it is filled beside its place and moved there in one step.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from vdc.errors import PackageError
+from vdc.library import pip
+from vdc.library.package import Artifact
+from vdc.library.unpack import unpack
+
+# Says what lies in a folder, so that another artifact of the same name is noticed.
+_RECEIPT = ".vdc-artifact.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an artifact is.
+
+    Attributes:
+        stage: What is being done: ``waiting``, ``fetching`` or ``unpacking``.
+        done: Bytes of the archive dealt with in this stage.
+        total: Bytes of the archive; None when nobody knows.
+    """
+
+    stage: str
+    done: int
+    total: int | None
+
+
+def ensure(
+    artifact: Artifact,
+    packages_dir: Path,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """The folder of an artifact, fetched and unpacked when it is not there yet.
+
+    Blocking, for as long as the download takes; at once when the folder is there. Safe to call
+    from any number of processes and to kill at any moment: the next call clears what a killed
+    one left and begins anew.
+
+    Args:
+        artifact: What is wanted.
+        packages_dir: The machine's packages folder; made when missing.
+        progress: Told about every step, several times a second while bytes move.
+
+    Raises:
+        PackageError: It could not be fetched, its checksum is wrong, it does not hold what it
+            should, or the folder holds something else.
+        OSError: The disk refused.
+    """
+    folder = packages_dir / artifact.folder
+    if _holds(folder, artifact):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    progress(Progress("waiting", 0, artifact.size or None))
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if _holds(folder, artifact):
+            return folder
+        beginning = f".{folder.name}.part-"
+        for leftover in folder.parent.glob(f"{beginning}*"):
+            shutil.rmtree(leftover)  # under the lock: whoever made it is dead
+        work = Path(tempfile.mkdtemp(prefix=beginning, dir=folder.parent))
+        try:
+            _fill(artifact, work, progress)
+            (work / "tree").rename(folder)
+        finally:
+            shutil.rmtree(work)
+    return folder
+
+
+def _fill(artifact: Artifact, work: Path, progress: Callable[[Progress], None]) -> None:
+    total = artifact.size or None
+    archive = pip.download(
+        artifact.pypi,
+        artifact.sha256,
+        work / "download",
+        lambda done: progress(Progress("fetching", done, total)),
+    )
+    size = archive.stat().st_size
+    tree = work / "tree"
+    unpack(
+        archive,
+        tree,
+        artifact.copies,
+        artifact.skip,
+        lambda done: progress(Progress("unpacking", done, size)),
+    )
+    receipt = {"pypi": artifact.pypi, "sha256": artifact.sha256}
+    (tree / _RECEIPT).write_text(json.dumps(receipt) + "\n", encoding="utf-8")
+
+
+def _holds(folder: Path, artifact: Artifact) -> bool:
+    try:
+        receipt = json.loads((folder / _RECEIPT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if folder.exists():
+            raise PackageError(
+                f"{folder} is there and was not made by vdc; move it away"
+            ) from None
+        return False
+    if receipt.get("sha256") != artifact.sha256:
+        raise PackageError(
+            f"{folder} holds {receipt.get('pypi')} with another checksum; delete the folder, "
+            "or give one of the packages another version"
+        )
+    return True
