@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pulumi
+
 import vdc
 from vdc.errors import VdcError
 

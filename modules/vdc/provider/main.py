@@ -21,20 +21,19 @@ from vdc.provider.servicer import Servicer
 
 # The engine's own limit (rpcutil.MaxRPCMessageSize).
 _MESSAGE_BYTES = 400 << 20
+# An engine that ends in order closes its server a moment before it ends its plugins.
+_GRACE_S = 1.0
 
 
 async def _engine_gone(address: str) -> None:
     """Returns when the engine's address, once reached, can be reached no more."""
     async with grpc.aio.insecure_channel(address) as channel:
-        await channel.channel_ready()
-        state = grpc.ChannelConnectivity.READY
-        while state is grpc.ChannelConnectivity.READY:
-            await channel.wait_for_state_change(state)
-            state = channel.get_state(try_to_connect=True)
-            if state in (grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING):
-                # An idle connection may be closed and made anew; a dead engine refuses.
-                await channel.wait_for_state_change(state)
-                state = channel.get_state(try_to_connect=True)
+        while True:
+            try:
+                await asyncio.wait_for(channel.channel_ready(), _GRACE_S)
+            except TimeoutError:
+                return
+            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
 
 
 async def _serve(engine: str | None) -> None:
@@ -51,15 +50,18 @@ async def _serve(engine: str | None) -> None:
     await server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # The engine tells us by Cancel that the user interrupted; the terminal's signal is not ours.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
-    if engine is None:
-        await server.wait_for_termination()
-        return
-    await _engine_gone(engine)
+    # The engine starts its plugins in process groups of their own, so an interrupt is never the
+    # user's (that comes as Cancel): it is the engine's way to say that the run is over.
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    ends = [asyncio.create_task(told_to_end.wait())]
+    if engine is not None:
+        ends.append(asyncio.create_task(_engine_gone(engine)))
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     # At once: a handler that is waiting for a node must not act again. What it made bears our
     # mark and is taken over by the next run.
-    os._exit(1)
+    os._exit(0 if told_to_end.is_set() else 1)
 
 
 def main() -> None:

@@ -6,11 +6,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 Outputs = Mapping[str, Any]
+Drift = Literal["ADD", "UPDATE", "DELETE"]
 
 
 class Inputs(BaseModel):
@@ -64,6 +65,14 @@ class Resource(ABC, Generic[InputsT]):
     refused: ClassVar[frozenset[str]] = frozenset()
     """Inputs that never change during the resource's life."""
 
+    def expect(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Outputs that follow from the inputs alone, by name.
+
+        They become inputs of their own (``request.news`` of every later call carries them),
+        because the engine shows a difference of outputs only against inputs of the same name.
+        """
+        return {}
+
     @abstractmethod
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """What ``create`` or ``update`` will give, for preview; leaves out what it cannot know.
@@ -91,6 +100,6 @@ class Resource(ABC, Generic[InputsT]):
     async def delete(self, call: Call, inputs: InputsT, old: Outputs) -> None:
         """Removes it; already gone is success. Returns only when it is gone."""
 
-    def drifted(self, inputs: InputsT, old: Outputs) -> tuple[str, ...]:
-        """Outputs that are not as the inputs want them, although the inputs are unchanged."""
-        return ()
+    def drifted(self, inputs: InputsT, old: Outputs) -> Mapping[str, Drift]:
+        """Outputs, by property path, that are not as the inputs want them."""
+        return {}

@@ -87,12 +87,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                     )
                     for item in error.errors(include_input=False)
                 ]
+        request.news.update(resource.expect(news))
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     async def Diff(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
         resource = await self._resource(request.urn, context)
         old, new = decode(request.old_inputs), decode(request.news)
-        changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+        names = (old.keys() | new.keys()) - resource.expect(new).keys()
+        changed = sorted(name for name in names if old.get(name) != new.get(name))
         kind = provider_pb2.PropertyDiff.Kind
         detailed = {
             name: provider_pb2.PropertyDiff(
@@ -103,8 +105,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         }
         if not has_unknown(new):
             inputs = resource.inputs.model_validate(new)
-            for name in resource.drifted(inputs, decode(request.olds)):
-                detailed.setdefault(name, provider_pb2.PropertyDiff(kind=kind.UPDATE))
+            for path, drift in resource.drifted(inputs, decode(request.olds)).items():
+                detailed.setdefault(path, provider_pb2.PropertyDiff(kind=kind.Value(drift)))
         some = provider_pb2.DiffResponse.DIFF_SOME
         none = provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(

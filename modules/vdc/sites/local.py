@@ -73,3 +73,6 @@ class Local(Site):
             },
             pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
+
+
+COMPONENT = Local

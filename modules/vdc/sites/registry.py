@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final
 
 from vdc.errors import StackError
 from vdc.sites.site import Site
 
-COMPONENTS: Final = {
-    "local": ("vdc.sites.local", "Local"),
-}
-
 
 def component(kind: str) -> type[Site]:
-    """The component of a kind.
+    """The component of a registered kind: ``COMPONENT`` of the kind's module in this layer.
 
     Raises:
         StackError: The kind's SDK is not installed; the text names the extra that brings it.
     """
-    module, name = COMPONENTS[kind]
     try:
-        found: type[Site] = getattr(importlib.import_module(module), name)
+        found: type[Site] = importlib.import_module(f"vdc.sites.{kind}").COMPONENT
     except ModuleNotFoundError as error:
         raise StackError(
             f"sites of kind {kind} need the Python package {error.name}; "

@@ -256,6 +256,9 @@ class LocalNodeGroup(NodeGroup):
         return LocalDriver(template, introduce)
 
 
+GROUP = LocalNodeGroup
+
+
 def nodes_dir(stack: str) -> Path:
     """The folder of a stack's nodes on this machine."""
     return Home.of_user().stack(stack).nodes

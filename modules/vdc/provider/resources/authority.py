@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from vdc.provider.pki import Pair, due_for_renewal, issue, new_authority
-from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 
 # The region is Nomad's default: one region a data centre, sites are its datacenters.
 _LEAVES: Mapping[str, tuple[str, bool]] = {
@@ -54,9 +54,10 @@ class Authority(Resource[AuthorityInputs]):
         """Keys are made by ``create`` alone and never change but by renewal."""
         return old or {}
 
-    def drifted(self, inputs: AuthorityInputs, old: Outputs) -> tuple[str, ...]:
+    def drifted(self, inputs: AuthorityInputs, old: Outputs) -> Mapping[str, Drift]:
         """Certificates past two thirds of their life."""
-        return tuple(f"{leaf}_cert" for leaf in _LEAVES if due_for_renewal(old[f"{leaf}_cert"]))
+        certs = [f"{leaf}_cert" for leaf in _LEAVES]
+        return {cert: "UPDATE" for cert in certs if due_for_renewal(old[cert])}
 
     async def create(self, call: Call, inputs: AuthorityInputs) -> Made:
         """Random keys, made here and kept only in the state, encrypted."""

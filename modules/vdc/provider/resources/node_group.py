@@ -13,7 +13,7 @@ from vdc.provider.connection import SchedulerInputs
 from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
 from vdc.provider.members import ClientMembers, ServerMembers
-from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.scheduler.client import Nomad
 
 # A virtual machine that boots from a cold image takes minutes; a process seconds.
@@ -32,6 +32,7 @@ class GroupInputs(Inputs):
         gossip_key: For servers; a Pulumi secret.
         key: Private key of ``cert``; a Pulumi secret.
         scheduler: For clients: where they register and how the provider drains them.
+        nodes: What the provider's check adds: each node as it is to be.
     """
 
     stack: str
@@ -50,6 +51,7 @@ class GroupInputs(Inputs):
     key: str
     gossip_key: str = ""
     scheduler: SchedulerInputs | None = None
+    nodes: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def owner(self) -> str:
@@ -59,7 +61,7 @@ class GroupInputs(Inputs):
     @property
     def names(self) -> tuple[str, ...]:
         """The wanted nodes, in order."""
-        return tuple(f"{self.prefix}-{index}" for index in range(self.count))
+        return _names(self.prefix, self.count)
 
 
 class NodeGroup(Resource[GroupInputs]):
@@ -78,25 +80,38 @@ class NodeGroup(Resource[GroupInputs]):
         """The prefix is unique in the data centre."""
         return inputs.prefix
 
+    def expect(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Every wanted node, running: preview shows a line for each that differs."""
+        count = inputs.get("count")
+        if not isinstance(count, int):
+            return {}
+        names = _names(str(inputs["prefix"]), count)
+        return {"nodes": {name: {"state": "running"} for name in names}}
+
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Known nodes as they will be, new ones as running, removed ones gone."""
         known = (old or {}).get("nodes", {})
-        nodes = {}
-        for index in range(int(inputs["count"])):
-            name = f"{inputs['prefix']}-{index}"
-            nodes[name] = {**known.get(name, {}), "state": "running"}
+        wanted = self.expect(inputs).get("nodes", {})
+        nodes = {name: {**known.get(name, {}), **facts} for name, facts in wanted.items()}
         if old and nodes.keys() == known.keys():
             return {**old, "nodes": nodes}
         return {"nodes": nodes}
 
-    def drifted(self, inputs: GroupInputs, old: Outputs) -> tuple[str, ...]:
+    def drifted(self, inputs: GroupInputs, old: Outputs) -> Mapping[str, Drift]:
         """Nodes that are gone, stopped, surplus, or made from another template."""
-        nodes = old.get("nodes", {})
-        off = nodes.keys() != set(inputs.names) or any(
-            node.get("state") != "running" for node in nodes.values()
-        )
-        changed = old.get("digest") != self.driver(inputs, None).digest
-        return ("nodes",) * off + ("digest",) * changed
+        known = old.get("nodes", {})
+        drift: dict[str, Drift] = {}
+        for name in {*known, *inputs.names}:
+            path = f'nodes["{name}"]'
+            if name not in known:
+                drift[path] = "ADD"
+            elif name not in inputs.names:
+                drift[path] = "DELETE"
+            elif known[name].get("state") != "running":
+                drift[path] = "UPDATE"
+        if old.get("digest") != self.driver(inputs, None).digest:
+            drift["digest"] = "UPDATE"
+        return drift
 
     async def create(self, call: Call, inputs: GroupInputs) -> Made:
         """See the group logic."""
@@ -138,6 +153,10 @@ class NodeGroup(Resource[GroupInputs]):
             force = os.environ.get(FORCE_VARIABLE) == "1"
             members = ClientMembers(nomad, READY_S, inputs.drain_deadline_s, force=force)
             yield self.driver(inputs, nomad), members
+
+
+def _names(prefix: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}-{index}" for index in range(count))
 
 
 def _made(converged: Converged, driver: Driver) -> Made:

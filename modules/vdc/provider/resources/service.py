@@ -18,7 +18,7 @@ from vdc.errors import NodeError, SchedulerError
 from vdc.home import Home, StackHome
 from vdc.provider import processes
 from vdc.provider.connection import SchedulerInputs
-from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.slots import HOST
 from vdc.scheduler.client import Nomad
 
@@ -85,16 +85,16 @@ class Service(Resource[ServiceInputs]):
         """Address and files stay for the service's life."""
         return {**old, "state": "running"} if old else {"state": "running"}
 
-    def drifted(self, inputs: ServiceInputs, old: Outputs) -> tuple[str, ...]:
+    def drifted(self, inputs: ServiceInputs, old: Outputs) -> Mapping[str, Drift]:
         """A service that has ended, or that runs another vdc."""
-        stopped = old.get("state") != "running"
-        return ("state",) * stopped + ("digest",) * (old.get("digest") != _digest(inputs))
+        wanted = {"state": "running", "digest": _digest(inputs)}
+        return {name: "UPDATE" for name, value in wanted.items() if old.get(name) != value}
 
     async def create(self, call: Call, inputs: ServiceInputs) -> Made:
         """Writes its files and the user's profile, starts it, waits until it listens."""
         home = Home.of_user().stack(inputs.stack)
         files = _Files(home.pool)
-        port = _port(files.config, inputs)
+        port = _port(files.config)
         running = processes.find(files.config)
         digest = _digest(inputs)
         if not running or _recorded_digest(files.config) != digest:
@@ -119,7 +119,7 @@ class Service(Resource[ServiceInputs]):
             return {**old, "state": "stopped"}
         state = "running" if processes.find(files.config) else "stopped"
         digest = _recorded_digest(files.config)
-        return _outputs(home, _port(files.config, inputs), state, digest)
+        return _outputs(home, _port(files.config), state, digest)
 
     async def delete(self, call: Call, inputs: ServiceInputs, old: Outputs) -> None:
         """Stops every job, then the service; a scheduler that is gone runs no jobs."""
@@ -195,7 +195,7 @@ def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None
     processes.write_private(files.config, json.dumps(config, indent=2) + "\n")
 
 
-def _port(config: Path, inputs: ServiceInputs) -> int:
+def _port(config: Path) -> int:
     """The port it has, else a free one: the search starts at a place given by the stack."""
     try:
         return int(json.loads(config.read_text())["port"])
