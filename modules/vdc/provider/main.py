@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import sys
+from typing import Any
 
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
@@ -55,7 +56,7 @@ async def _serve(engine: str | None) -> None:
     told_to_end = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    ends = [asyncio.create_task(told_to_end.wait())]
+    ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_end.wait())]
     if engine is not None:
         ends.append(asyncio.create_task(_engine_gone(engine)))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -8,23 +8,14 @@ from typing import Any
 import pulumi
 
 from vdc.plan import model as plan
-from vdc.sites.resources import Authority, NodeGroup
+from vdc.sites.resources import NodeGroup
 from vdc.sites.site import Control, Site
-
-KIND = "local"
 
 
 class Local(Site):
     """Agents beside each other, each with a slice of the machine."""
 
-    def __init__(
-        self,
-        site: plan.Site,
-        datacenter: str,
-        authority: Authority,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(KIND, site, datacenter, authority, opts)
+    kind = "local"
 
     def servers(self, group: plan.NodeGroup) -> NodeGroup:
         """See :class:`~vdc.sites.site.Site`."""
@@ -54,7 +45,7 @@ class Local(Site):
         self, group: plan.NodeGroup, secrets: Mapping[str, Any], depends_on: list[pulumi.Resource]
     ) -> NodeGroup:
         return NodeGroup(
-            KIND,
+            self.kind,
             f"{self.site.name}-{group.name}",
             {
                 "stack": pulumi.get_stack(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 
@@ -30,22 +30,23 @@ class Site(pulumi.ComponentResource):
     """One site of a data centre. A kind says how its groups are made.
 
     Args:
-        kind: The registered kind.
         site: The site as planned.
         datacenter: The data centre's name.
         authority: Who signs for it.
         opts: Pulumi's options; children are parented here.
     """
 
+    kind: ClassVar[str]
+    """The registered kind."""
+
     def __init__(
         self,
-        kind: str,
         site: plan.Site,
         datacenter: str,
         authority: Authority,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(f"vdc:site:{kind.capitalize()}", site.name, None, opts)
+        super().__init__(f"vdc:site:{self.kind.capitalize()}", site.name, None, opts)
         self.site = site
         self.datacenter = datacenter
         self.authority = authority

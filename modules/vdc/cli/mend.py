@@ -1,0 +1,146 @@
+"""What an interrupted run leaves behind, put right before the next one without a question.
+
+A killed ``pulumi up`` leaves a lock, perhaps a pending operation in the state, and for a moment
+its provider. Resources of ours are made idempotently under names known before, so a pending
+create needs nobody's judgement: the next run takes over what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from vdc.cli.project import Stack
+from vdc.client.profile import Profile
+from vdc.errors import PoolError, StackError
+
+Say = Callable[[str], None]
+_PROVIDER_S = 30.0
+
+
+def release_dead_locks(stack: Stack, say: Say) -> bool:
+    """Removes locks whose owner was a process of this machine that is gone.
+
+    A lock of another machine, or of a live process, is left: Pulumi names it and refuses.
+    """
+    if stack.own_backend is None:
+        return False
+    folder = stack.own_backend / ".pulumi" / "locks" / "organization" / stack.project / stack.name
+    released = False
+    for path in folder.glob("*.json"):
+        try:
+            lock = json.loads(path.read_text())
+        except (OSError, ValueError):
+            lock = {}  # cut while it was being written
+        pid = lock.get("pid")
+        if lock and (lock.get("hostname") != socket.gethostname() or _is_pulumi(pid)):
+            continue
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + ".attrs").unlink(missing_ok=True)
+        say(f"released the lock of an interrupted run (process {pid or 'unknown'} is gone)")
+        released = True
+    return released
+
+
+def await_orphaned_providers() -> None:
+    """Waits for providers whose engine is gone; they end by themselves within a second or two."""
+    orphans = [
+        process
+        for process in psutil.process_iter(["cmdline", "ppid"])
+        if any(word.endswith("/pulumi-resource-vdc") for word in process.info["cmdline"] or ())
+        and not _is_pulumi(process.info["ppid"])
+    ]
+    _, left = psutil.wait_procs(orphans, _PROVIDER_S)
+    if left:
+        raise StackError(
+            f"a provider of an interrupted run is still alive (process {left[0].pid}); end it"
+        )
+
+
+def clear_pending(stack: Stack, environment: Mapping[str, str], say: Say) -> bool:
+    """Takes pending operations out of the state; what they began is found by its marks."""
+    if stack.own_backend and not _mentions_pending(stack):
+        return False
+    exported = _pulumi(stack, environment, "stack", "export")
+    state = json.loads(exported)
+    pending = state.get("deployment", {}).pop("pending_operations", None)
+    if not pending:
+        return False
+    _pulumi(stack, environment, "stack", "import", text=json.dumps(state))
+    names = ", ".join(str(item["resource"]["urn"]).rpartition("::")[2] for item in pending)
+    say(f"an interrupted run was at work on {names}; it is taken up again")
+    return True
+
+
+def recorded(stack: Stack, environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """The resources in the state."""
+    state = json.loads(_pulumi(stack, environment, "stack", "export"))
+    found: list[Mapping[str, Any]] = state.get("deployment", {}).get("resources", [])
+    return found
+
+
+def pool_answers(stack: Stack) -> bool:
+    """Whether the pool that the user's profile names is up; True when there is no profile yet."""
+    if not stack.own.profile.exists():
+        return True
+    try:
+        profile = Profile.load(stack.home, stack.name, env={})
+        context = ssl.create_default_context(cafile=str(profile.ca_file))
+        # Not through a proxy of the shell's: the address is ours.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(f"{profile.address}/healthz", timeout=5):
+            return True
+    except (PoolError, OSError, urllib.error.URLError):
+        return False
+
+
+def _mentions_pending(stack: Stack) -> bool:
+    if stack.own_backend is None:
+        return True
+    path = stack.own_backend / ".pulumi" / "stacks" / stack.project / f"{stack.name}.json"
+    return path.exists() and '"pending_operations"' in path.read_text()
+
+
+def _is_pulumi(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "pulumi" in process.name()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _pulumi(
+    stack: Stack, environment: Mapping[str, str], *arguments: str, text: str | None = None
+) -> str:
+    done = subprocess.run(
+        [_program(environment), *arguments, "--stack", stack.name],
+        cwd=stack.root,
+        env=dict(environment),
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StackError(f"pulumi {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _program(environment: Mapping[str, str]) -> str:
+    for folder in environment["PATH"].split(":"):
+        if (Path(folder) / "pulumi").is_file():
+            return str(Path(folder) / "pulumi")
+    raise StackError("pulumi is not on PATH; run `vdc toolchain install`")

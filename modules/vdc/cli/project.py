@@ -1,0 +1,120 @@
+"""The checkout and the stack that a command works on, and the environment Pulumi needs for it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from vdc.errors import StackError
+from vdc.home import Home, StackHome
+from vdc.toolchain import paths
+
+STACK_VARIABLE = "VDC_STACK"
+DEFAULT_STACK = "local"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of one checkout.
+
+    Attributes:
+        root: The folder of ``Pulumi.yaml``.
+        name: The stack; ``stacks/<name>.yaml`` declares it.
+        home: The user's data and cache.
+    """
+
+    root: Path
+    name: str
+    home: Home
+
+    @property
+    def declaration(self) -> Path:
+        """The file that declares it."""
+        return self.root / "stacks" / f"{self.name}.yaml"
+
+    @property
+    def own(self) -> StackHome:
+        """The stack's folder outside the checkout."""
+        return self.home.stack(self.name)
+
+    @cached_property
+    def settings(self) -> Mapping[str, object]:
+        """``Pulumi.yaml``."""
+        loaded = yaml.safe_load((self.root / "Pulumi.yaml").read_text())
+        return loaded if isinstance(loaded, dict) else {}
+
+    @property
+    def project(self) -> str:
+        """Pulumi's name of the project."""
+        return str(self.settings.get("name", ""))
+
+    @property
+    def own_backend(self) -> Path | None:
+        """The folder of the state when it is the one vdc chose; None when the team chose one."""
+        chosen = os.environ.get("PULUMI_BACKEND_URL")
+        ours = self.home.backend.as_uri()
+        backend = self.settings.get("backend")
+        named = backend.get("url") if isinstance(backend, dict) else None
+        return self.home.backend if (chosen or named or ours) == ours else None
+
+    def environment(self) -> dict[str, str]:
+        """What plain ``pulumi`` needs beside the shell's own variables.
+
+        Pulumi's own settings win: a backend or passphrase that the shell or ``Pulumi.yaml``
+        names is left alone.
+
+        Raises:
+            ToolchainError: An engine is not installed.
+        """
+        engines = paths(self.home)
+        programs = [sysconfig.get_path("scripts"), engines.pulumi.parent, engines.nomad.parent]
+        here = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        before = [p for p in dict.fromkeys(map(str, programs)) if p not in here[: len(programs)]]
+        environment = {
+            "PATH": os.pathsep.join(before + here),
+            "VDC_HOME": str(self.home.data),
+            "VDC_CACHE": str(self.home.cache),
+            STACK_VARIABLE: self.name,
+            "PULUMI_STACK": self.name,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        if self.own_backend:
+            environment["PULUMI_BACKEND_URL"] = self.home.backend.as_uri()
+        if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
+            environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.own.passphrase)
+        return environment
+
+    def ensure_passphrase(self) -> None:
+        """Makes the random passphrase once; never replaces one."""
+        path = self.own.passphrase
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+
+
+def find_stack(name: str | None, folder: Path | None = None) -> Stack:
+    """The stack of this name in the checkout around a folder (the current one by default).
+
+    Raises:
+        StackError: There is no project there.
+    """
+    folder = (folder or Path.cwd()).absolute()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "Pulumi.yaml").is_file() and (candidate / "stacks").is_dir():
+            chosen = name or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
+            return Stack(candidate, chosen, Home.of_user())
+    raise StackError(
+        f"{folder} is in no vdc project (no Pulumi.yaml with stacks/ beside it here or above); "
+        "change to one"
+    )
