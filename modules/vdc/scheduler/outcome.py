@@ -305,28 +305,34 @@ class Verdict:
 
 
 def verdict(
+    version: int,
     job: Job | None,
     evaluations: Iterable[Evaluation],
-    deployment: Deployment | None,
+    deployments: Iterable[Deployment],
     placements: Iterable[Placement],
 ) -> Verdict:
-    """Judges a rollout from facts read in just this order.
+    """Judges the rollout of one version of a job.
 
-    The order matters: once no evaluation is pending, the deployment that it made is there to
-    be read. A failed instance fails the rollout at once, even if the scheduler goes on trying.
+    The evaluations must have been read before the rest: once none is pending, the deployment
+    that came of them is there to be read. A failed instance fails the rollout at once, even if
+    the scheduler goes on trying.
     """
     if job is None or job.stopped:
         return Verdict("failed", "it was stopped while it was being installed")
-    states = {evaluation.status for evaluation in evaluations}
     wanted = [p for p in placements if p.desired_status == "run"]
     failed = next(
-        (p for p in wanted if p.client_status == "failed" and p.job_version == job.version), None
+        (p for p in wanted if p.client_status == "failed" and p.job_version == version), None
     )
     if failed is not None:
         return Verdict("failed", failed.cause, failed)
+    deployment = next((d for d in deployments if d.job_version == version), None)
+    if job.version != version:
+        why = deployment.description if deployment else ""
+        return Verdict("failed", why or "the job was changed while it was being installed")
+    states = {evaluation.status for evaluation in evaluations}
     if "pending" in states:
         return Verdict("waiting", "the scheduler has not decided yet")
-    if deployment is not None and deployment.job_version == job.version:
+    if deployment is not None:
         if deployment.status == "successful":
             return Verdict("healthy")
         if deployment.status in {"failed", "cancelled"}:

@@ -72,10 +72,10 @@ class Work:
         found = [Placement.of(raw) for raw in raws or []]
         return sorted(found, key=lambda placement: -placement.create_index)
 
-    async def deployment(self, job_id: str) -> Deployment | None:
-        """The job's latest deployment."""
-        raw = await self._json("GET", f"/v1/job/{job_id}/deployment")
-        return Deployment.of(raw) if raw else None
+    async def deployments(self, job_id: str) -> list[Deployment]:
+        """Rollouts of a job that the servers still know."""
+        raws = await self._json("GET", f"/v1/job/{job_id}/deployments")
+        return [Deployment.of(raw) for raw in raws or []]
 
     async def evaluations(self, job_id: str) -> list[Evaluation]:
         """What the scheduler still has to decide, or has decided, about a job."""

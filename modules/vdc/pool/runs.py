@@ -1,0 +1,196 @@
+"""Runs: commands that are carried out once, as batch jobs of their own."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from vdc.client.models import Run, RunRequest, SubmitRequest
+from vdc.library import Call
+from vdc.plan.model import Size
+from vdc.pool import views
+from vdc.pool.config import label_key
+from vdc.pool.follower import Follower
+from vdc.pool.readmodel import RUN, ReadModel
+from vdc.pool.records import AppRecord
+from vdc.pool.refusal import RefusalError
+from vdc.pool.shelf import Shelf
+from vdc.pool.stage import FACTS
+from vdc.pool.watch import Watch
+from vdc.pool.words import shortages_in_words
+from vdc.scheduler.client import Nomad
+from vdc.scheduler.outcome import Job
+from vdc.scheduler.work import Work
+
+PREFIX = "run-"
+_PICTURE_S = 10.0
+
+
+class Runs:
+    """Starts runs as the caller, and tells how they fare from the picture."""
+
+    def __init__(self, nomad: Nomad, follower: Follower, watch: Watch, shelf: Shelf) -> None:
+        self._nomad = nomad
+        self._follower = follower
+        self._watch = watch
+        self._shelf = shelf
+
+    async def start(self, request: RunRequest, token: str) -> Run:
+        """Runs a command.
+
+        Raises:
+            RefusalError: No node could ever take it.
+        """
+        return await self._submit(job_of(new_id(), request), Work(self._nomad, token))
+
+    async def submit(self, record: AppRecord, request: SubmitRequest, token: str) -> Run:
+        """Runs one of an app's commands.
+
+        Raises:
+            PackageError: No such command or example, or the program is too big.
+            RefusalError: The app is not up, or the request is not one program.
+        """
+        if views.app_status(record, self._follower.model) not in {"healthy", "degraded"}:
+            raise RefusalError(
+                409, f"{record.name} is not up", f"`vdc apps {record.name}` says why"
+            )
+        package = self._shelf.library.get(record.package)
+        program = _program(request)
+        if request.example is not None and request.command in package.commands:
+            program = package.commands[request.command].example(request.example)
+        run_id = new_id()
+        rendered = package.render_command(
+            request.command,
+            record.name,
+            Call(run_id, program, request.args),
+            record.chosen,
+            FACTS,
+        )
+        work = Work(self._nomad, token)
+        raw = await work.parse(rendered.hcl, rendered.variables)
+        said = [request.command, request.example or "-", *request.args]
+        raw["ID"] = run_id
+        raw["Meta"] = {**(raw.get("Meta") or {}), **_meta(said), views.RUN_APP: record.name}
+        return await self._submit(raw, work)
+
+    def all(self) -> list[Run]:
+        """Every run that the scheduler remembers, newest first."""
+        jobs = sorted(self._follower.model.run_jobs(), key=lambda job: -job.submit_time)
+        return [self._view(job) for job in jobs]
+
+    def get(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            RefusalError: There is none of this id.
+        """
+        job = self._follower.model.jobs.get(run_id)
+        if job is None or not job.fact(RUN):
+            raise RefusalError(404, f"there is no run {run_id}", "`vdc run` lists those there are")
+        return self._view(job)
+
+    async def stop(self, run_id: str, token: str) -> None:
+        """Stops a run; one that has ended is no error."""
+        self.get(run_id)
+        await Work(self._nomad, token).deregister(run_id, purge=False)
+
+    def _view(self, job: Job) -> Run:
+        return views.run(job, self._follower.model.run_placement(job.id))
+
+    async def _submit(self, raw: Mapping[str, Any], work: Work) -> Run:
+        plan = await work.plan(raw)
+        job = Job.of(raw)
+        if plan.shortages and not may_fit_later(job, self._follower.model):
+            words = shortages_in_words(plan.shortages, job.groups, self._follower.model.most_free())
+            raise RefusalError(422, f"it fits on no node: {words}", "`vdc nodes` shows them all")
+        await work.register(raw)
+        # The picture is a moment behind; whoever asks next shall find the run.
+        await self._watch.until(job.id, lambda: job.id in self._follower.model.jobs, _PICTURE_S)
+        return self._view(self._follower.model.jobs.get(job.id, job))
+
+
+def new_id() -> str:
+    """The name of a run; short enough to type, never met twice."""
+    return PREFIX + secrets.token_hex(5)
+
+
+def may_fit_later(job: Job, model: ReadModel) -> bool:
+    """Whether a node that is ready now is large enough for it, once other work has ended."""
+    return all(
+        any(
+            node.status == "ready"
+            and node.eligible
+            and _covers(Size(node.cpu_mhz, node.memory_mib, node.disk_mib), group_size)
+            for node in model.nodes.values()
+        )
+        for group_size in (Size(g.cpu_mhz, g.memory_mib, g.disk_mib) for g in job.groups)
+    )
+
+
+def _covers(whole: Size, part: Size) -> bool:
+    return (
+        whole.cpu_mhz >= part.cpu_mhz
+        and whole.memory_mib >= part.memory_mib
+        and whole.disk_mib >= part.disk_mib
+    )
+
+
+def _program(request: SubmitRequest) -> bytes:
+    if (request.program is None) == (request.example is None):
+        raise RefusalError(400, "give either a program or the name of an example, not both")
+    try:
+        return base64.b64decode(request.program or "", validate=True)
+    except binascii.Error as error:
+        raise RefusalError(400, f"program: not base64 ({error})") from error
+
+
+def _meta(command: list[str]) -> dict[str, str]:
+    return {RUN: "1", views.RUN_COMMAND: json.dumps(command)}
+
+
+def job_of(run_id: str, request: RunRequest) -> dict[str, Any]:
+    """The job of a command: tried once, on one node, with no shell in between."""
+    wanted = {f"${{meta.{label_key(key)}}}": value for key, value in request.labels.items()}
+    if request.group is not None:
+        wanted["${node.class}"] = request.group
+    return {
+        "ID": run_id,
+        "Name": run_id,
+        "Type": "batch",
+        "Datacenters": [request.site or "*"],
+        "Meta": _meta(list(request.command)),
+        "Constraints": [
+            {"LTarget": left, "Operand": "=", "RTarget": right} for left, right in wanted.items()
+        ],
+        "TaskGroups": [
+            {
+                "Name": "run",
+                "Count": 1,
+                "RestartPolicy": {"Attempts": 0, "Mode": "fail"},
+                "ReschedulePolicy": {"Attempts": 0, "Unlimited": False},
+                "EphemeralDisk": {"SizeMB": 100},
+                "Tasks": [
+                    {
+                        "Name": "run",
+                        "Driver": "raw_exec",
+                        "Config": {
+                            "command": literal(request.command[0]),
+                            "args": [literal(arg) for arg in request.command[1:]],
+                        },
+                        "Env": {key: literal(value) for key, value in request.env.items()},
+                        "Resources": {"CPU": request.cpu_mhz, "MemoryMB": request.memory_mib},
+                        "LogConfig": {"MaxFiles": 2, "MaxFileSizeMB": 20},
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def literal(text: str) -> str:
+    """Text that the scheduler's agent hands on as it is, with nothing filled in."""
+    return text.replace("${", "$${").replace("%{", "%%{")
