@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from typing import Any
 import psutil
 
 from vdc.cli.project import Stack
-from vdc.client.profile import Profile
+from vdc.client import PoolClient, Profile
 from vdc.errors import PoolError, StackError
 
 Say = Callable[[str], None]
@@ -93,15 +90,9 @@ def pool_answers(stack: Stack) -> bool:
     if not stack.own.profile.exists():
         return True
     try:
-        profile = Profile.load(stack.home, stack.name, env={})
-        context = ssl.create_default_context(cafile=str(profile.ca_file))
-        # Not through a proxy of the shell's: the address is ours.
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(f"{profile.address}/healthz", timeout=5):
-            return True
-    except (PoolError, OSError, urllib.error.URLError):
+        with PoolClient.of(Profile.load(stack.home, stack.name, env={})) as pool:
+            return pool.healthy()
+    except (PoolError, OSError):  # half-written: the certificate is missing
         return False
 
 

@@ -18,6 +18,7 @@ from vdc.cli import mend
 from vdc.cli.project import Stack, find_stack
 from vdc.cli.toolchain import Output, OutputOption
 from vdc.errors import StackError
+from vdc.provider.resource import FORCE_VARIABLE
 
 app = typer.Typer()
 
@@ -31,7 +32,6 @@ ForceOption = Annotated[
     typer.Option("--force", help="Stop work that has not moved from a node to be removed."),
 ]
 _PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-_FORCE_VARIABLE = "VDC_FORCE_DRAIN"
 
 
 def _say(message: str) -> None:
@@ -167,7 +167,7 @@ def _prepared(
         load(stack.declaration)  # all problems at once, before anything is started
     environment = _ready(stack)
     if force:
-        environment[_FORCE_VARIABLE] = "1"
+        environment[FORCE_VARIABLE] = "1"
     interrupted = mend.release_dead_locks(stack, _say)
     mend.await_orphaned_providers()
     interrupted |= mend.clear_pending(stack, environment, _say)
@@ -175,6 +175,8 @@ def _prepared(
     if not mend.pool_answers(stack):
         _say("the pool does not answer; asking every machine what is there")
         interrupted = True
+        if not declared:  # all of it goes: work that nobody can be asked about goes too
+            environment[FORCE_VARIABLE] = "1"
     if interrupted and not any(argument.startswith("--refresh") for argument in extra):
         arguments.append("--refresh")
     return environment, arguments

@@ -9,6 +9,7 @@ from typing import Any
 from vdc.declaration.registry import NAMES
 from vdc.provider.resource import Resource
 from vdc.provider.resources import service
+from vdc.provider.resources.app import App
 from vdc.provider.resources.authority import Authority
 from vdc.provider.resources.cluster import Cluster
 
@@ -32,5 +33,6 @@ RESOURCES: tuple[Callable[[], Resource[Any]], ...] = (
     lambda: Authority(reap),
     Cluster,
     service.Service,
+    App,
     *(kind.GROUP for kind in _KINDS),
 )

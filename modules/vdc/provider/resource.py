@@ -10,6 +10,10 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+FORCE_VARIABLE = "VDC_FORCE_DRAIN"
+"""Set to 1 by ``--force``: work that has not moved is stopped, and a pool that does not answer
+keeps nothing from being removed."""
+
 Outputs = Mapping[str, Any]
 Drift = Literal["ADD", "UPDATE", "DELETE"]
 

@@ -13,14 +13,11 @@ from vdc.provider.connection import SchedulerInputs
 from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
 from vdc.provider.members import ClientMembers, ServerMembers
-from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import FORCE_VARIABLE, Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.scheduler.client import Nomad
 
 # A virtual machine that boots from a cold image takes minutes; a process seconds.
 READY_S = 300
-
-FORCE_VARIABLE = "VDC_FORCE_DRAIN"
-"""Set to 1 by ``vdc up --force``: work that has not moved is stopped, not waited for."""
 
 
 class GroupInputs(Inputs):
