@@ -103,12 +103,13 @@ async def remove(
     running = frozenset(name for name, node in leaving.items() if node.state == "running")
     held = await members.drain(running) if running else {}
 
-    async def end(name: str) -> None:
-        await driver.delete(name)
-        await members.forget(name)
-
     problems = [f"node {name}: {held[name]}" for name in sorted(held)]
-    return problems + await _each(end, sorted(leaving.keys() - held.keys()), CONCURRENCY, stopping)
+    problems += await _each(
+        driver.delete, sorted(leaving.keys() - held.keys()), CONCURRENCY, stopping
+    )
+    # By what is left and not by what was removed here: a run may have been cut in between.
+    await members.forget_others(frozenset(await driver.owned()))
+    return problems
 
 
 async def _each(

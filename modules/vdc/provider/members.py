@@ -18,13 +18,19 @@ class ClientMembers:
 
     Args:
         nomad: A connection with the provisioner's token.
+        site: The group's site, the scheduler's ``datacenter``.
+        group: The group, the scheduler's ``node_class``.
         ready_s: Seconds that a new node gets to become ready.
         drain_s: Seconds that a node's work gets to move.
         force: Stop at the deadline what has not moved, instead of keeping the node.
     """
 
-    def __init__(self, nomad: Nomad, ready_s: int, drain_s: int, *, force: bool) -> None:
+    def __init__(
+        self, nomad: Nomad, site: str, group: str, *, ready_s: int, drain_s: int, force: bool
+    ) -> None:
         self._nomad = nomad
+        self._site = site
+        self._group = group
         self._ready_s = ready_s
         self._drain_s = drain_s
         self._force = force
@@ -63,7 +69,7 @@ class ClientMembers:
             tasks = {node.name: group.create_task(self._until_empty(node)) for node in alive}
         return {name: line for name, task in tasks.items() if (line := task.result())}
 
-    async def forget(self, name: str) -> None:
+    async def forget_others(self, names: frozenset[str]) -> None:
         """See :class:`~vdc.provider.drivers.Members`.
 
         No more than tidiness: the scheduler itself forgets a node that is down for a day, so a
@@ -71,7 +77,8 @@ class ClientMembers:
         """
         try:
             for node in await self._nomad.nodes():
-                if node.name == name:
+                ours = (node.datacenter, node.node_class) == (self._site, self._group)
+                if ours and node.name not in names:
                     await self._nomad.purge_node(node.id)
         except SchedulerError:
             return
@@ -105,7 +112,7 @@ class ServerMembers:
         """No work, nothing held."""
         return {}
 
-    async def forget(self, name: str) -> None:
+    async def forget_others(self, names: frozenset[str]) -> None:
         """Autopilot removes dead servers."""
 
 

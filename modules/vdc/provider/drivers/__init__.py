@@ -74,5 +74,5 @@ class Members(Protocol):
             For each node that still holds work at the deadline, one line that names the work.
         """
 
-    async def forget(self, name: str) -> None:
-        """Makes the pool forget a removed node; an unknown one is success."""
+    async def forget_others(self, names: frozenset[str]) -> None:
+        """Makes the pool forget every node of the group but these; they are gone for good."""

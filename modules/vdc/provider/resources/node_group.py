@@ -148,7 +148,14 @@ class NodeGroup(Resource[GroupInputs]):
             return
         async with inputs.scheduler.connect() as nomad:
             force = os.environ.get(FORCE_VARIABLE) == "1"
-            members = ClientMembers(nomad, READY_S, inputs.drain_deadline_s, force=force)
+            members = ClientMembers(
+                nomad,
+                inputs.site,
+                inputs.group,
+                ready_s=READY_S,
+                drain_s=inputs.drain_deadline_s,
+                force=force,
+            )
             yield self.driver(inputs, nomad), members
 
 

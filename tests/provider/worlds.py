@@ -1,0 +1,151 @@
+"""A back end in memory whose nodes outlive the run that made them, and a driver that is cut.
+
+``Cut`` stands for SIGKILL of the provider: it is raised before or after any single effect, and
+nothing runs after it. The world stays as it was at that instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from vdc.errors import ForeignNodeError, NodeError
+from vdc.provider.drivers import NodeFacts
+
+
+class Cut(BaseException):
+    """The end of the process: no handler of errors may catch it."""
+
+
+@dataclass
+class World:
+    """What exists: nodes with a mark, work on nodes, what the pool knows."""
+
+    nodes: dict[str, NodeFacts] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)
+    work: dict[str, set[str]] = field(default_factory=dict)
+    ineligible: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    lost_work: list[str] = field(default_factory=list)
+    running_at_once: int = 0
+    most_at_once: int = 0
+
+
+class Knife:
+    """Cuts at the n-th effect; never when n is None."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.count = 0
+
+    def touch(self) -> None:
+        """Called before and after each effect."""
+        self.count += 1
+        if self.at is not None and self.count >= self.at:
+            raise Cut
+
+
+class WorldDriver:
+    """Makes and removes nodes of the world, each in the steps of a real one."""
+
+    def __init__(self, world: World, digest: str = "v1", knife: Knife | None = None) -> None:
+        self.world = world
+        self.digest = digest
+        self.knife = knife or Knife()
+
+    async def owned(self) -> Mapping[str, NodeFacts]:
+        """What bears the mark."""
+        self.knife.touch()
+        await asyncio.sleep(0)
+        return dict(self.world.nodes)
+
+    async def create(self, name: str) -> NodeFacts:
+        """Mark, then all the rest, then running; an existing node keeps its work."""
+        world = self.world
+        if name in world.foreign:
+            raise ForeignNodeError(f"{name} is not ours")
+        world.running_at_once += 1
+        world.most_at_once = max(world.most_at_once, world.running_at_once)
+        try:
+            self.knife.touch()
+            there = world.nodes.get(name)
+            if there is None:
+                world.nodes[name] = NodeFacts(name, "partial", "")
+            self.knife.touch()
+            await asyncio.sleep(0)
+            if name in world.broken:
+                raise NodeError("boot: no space left")
+            world.calls.append(f"create {name}")
+            world.nodes[name] = NodeFacts(name, "running", self.digest)
+            self.knife.touch()
+            return world.nodes[name]
+        finally:
+            world.running_at_once -= 1
+
+    async def delete(self, name: str) -> None:
+        """Everything of it, the mark last."""
+        world = self.world
+        self.knife.touch()
+        if name not in world.nodes:
+            return
+        world.calls.append(f"delete {name}")
+        world.lost_work += sorted(world.work.pop(name, ()))
+        world.nodes[name] = replace(world.nodes[name], state="partial")
+        self.knife.touch()
+        await asyncio.sleep(0)
+        del world.nodes[name]
+        self.knife.touch()
+
+
+class WorldMembers:
+    """The pool of the world: work moves to any eligible running node."""
+
+    def __init__(self, world: World, knife: Knife | None = None) -> None:
+        self.world = world
+        self.knife = knife or Knife()
+
+    async def wait_ready(self, name: str) -> None:
+        """A running node becomes known, and takes work again."""
+        self.knife.touch()
+        await asyncio.sleep(0)
+        self.world.known.add(name)
+        self.world.ineligible.discard(name)
+        self.knife.touch()
+
+    async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
+        """Moves all work that is not stuck to nodes that stay."""
+        world = self.world
+        world.calls.append("drain " + " ".join(sorted(names)))
+        for name in sorted(names):
+            self.knife.touch()
+            world.ineligible.add(name)
+        held = {}
+        for name in sorted(names):
+            self.knife.touch()
+            await asyncio.sleep(0)
+            if name in world.stuck:
+                held[name] = "still runs web"
+                continue
+            target = next(
+                (
+                    n
+                    for n, node in sorted(world.nodes.items())
+                    if node.state == "running" and n not in world.ineligible
+                ),
+                None,
+            )
+            if target and world.work.get(name):
+                world.work.setdefault(target, set()).update(world.work.pop(name))
+            self.knife.touch()
+        return held
+
+    async def forget_others(self, names: frozenset[str]) -> None:
+        """The others are no longer known."""
+        self.knife.touch()
+        self.world.known &= names
+        self.world.ineligible &= names
+        self.knife.touch()
