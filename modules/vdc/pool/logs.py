@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from vdc.errors import SchedulerError
-from vdc.pool.auth import FRESH_S, Gate
+from vdc.pool.auth import Gate
 from vdc.pool.refusal import RefusalError
 from vdc.pool.watch import Watch
 from vdc.scheduler.outcome import Placement
@@ -17,6 +17,8 @@ from vdc.scheduler.work import Work
 
 _TAIL_BYTES = 1 << 20
 _QUEUED_CHUNKS = 64
+# How often a reader's token is looked at, on top of the age of what the gate remembers.
+_CHECK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Logs:
                         404, f"{wanted.job} ended before it started: {placements[0].cause}"
                     )
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(FRESH_S):
+                    async with asyncio.timeout(_CHECK_S):
                         await changed.wait()
                 await self._gate.caller(wanted.token)
 
@@ -107,9 +109,13 @@ class Logs:
         async for chunk in self._live(placement.id, task, wanted, offset):
             offset += len(chunk)
             yield chunk
-        # What was written between the last frame and the end.
-        async for chunk in self._work.log_stream(placement.id, task, wanted.stream, offset=offset):
-            yield chunk
+        # What was written between the last frame and the end. Who may read no more, or whose
+        # scheduler is gone, has had what there is.
+        with suppress(SchedulerError):
+            async for chunk in self._work.log_stream(
+                placement.id, task, wanted.stream, offset=offset
+            ):
+                yield chunk
 
     async def _live(
         self, placement_id: str, task: str, wanted: Wanted, offset: int
@@ -127,10 +133,12 @@ class Logs:
 
         async def until_ended() -> None:
             with self._watch.on(wanted.job) as changed:
-                while not await self._ended(wanted.job, placement_id):
+                while True:
                     changed.clear()
+                    if await self._ended(wanted.job, placement_id):
+                        return
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(FRESH_S):
+                        async with asyncio.timeout(_CHECK_S):
                             await changed.wait()
                     await self._gate.caller(wanted.token)
 
@@ -154,7 +162,7 @@ class Logs:
         finally:
             pumping.cancel()
             ending.cancel()
-            await asyncio.wait([pumping, ending])
+            await asyncio.gather(pumping, ending, return_exceptions=True)
 
     async def _ended(self, job: str, placement_id: str) -> bool:
         for placement in await self._work.placements(job):
