@@ -6,7 +6,6 @@ in a surprising way (octal numbers, dates, keys like ``yes``) is a problem here,
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -14,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from vdc.declaration.finding import Path, dotted, shorten
+from vdc.declaration.finding import Path, dotted, quoted, shorten
 from vdc.declaration.syntax import MOST_DEPTH, UnreadableError, compose
 from vdc.errors import Problem
 
@@ -70,7 +69,7 @@ class Document:
         if isinstance(value, dict | list) or scalar is None:
             return f"got {shown(value)}"
         if scalar.style in _QUOTED:
-            return f"got the text {json.dumps(shorten(scalar.value), ensure_ascii=False)}"
+            return f"got the text {quoted(scalar.value)}"
         read, written = shown(value), shown(scalar.value)
         if value is None or read == written:
             return f"got {read}"
@@ -85,17 +84,17 @@ def shown(value: object) -> str:
     """A value on one line: single ones as they are, shortened when long."""
     match value:
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "{}"
         case list():
-            return "a list"
+            return "a list" if value else "[]"
         case None:
             return "nothing"
         case bool():
             return str(value).lower()
         case Decimal():
             return format(value, "f")
-    text = shorten(str(value))
-    return text if text.isprintable() and text.strip() == text != "" else json.dumps(text)
+    text = str(value)
+    return shorten(text) if text.isprintable() and text.strip() == text != "" else quoted(text)
 
 
 def read(data: bytes, file: str) -> Document:
@@ -253,7 +252,7 @@ class _Reader:
             node,
             path,
             f"is a number that not every program reads alike (got {shown(text)})",
-            f'write plain digits, or put it in quotes: "{shorten(text)}"',
+            "write plain decimal digits, or put it in quotes where text is meant",
         )
         return text
 

@@ -54,10 +54,12 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def quoted(text: str) -> str:
+    """The text in quotes on one line, shortened; what does not print is escaped."""
+    return json.dumps(shorten(text), ensure_ascii=not text.isprintable())
+
+
 def dotted(path: Path) -> str:
     """``sites.here.groups.workers``; keys that are not plain words are quoted."""
     words = (str(part) for part in path)
-    return ".".join(
-        word if re.fullmatch(r"[\w-]+", word) else json.dumps(shorten(word), ensure_ascii=False)
-        for word in words
-    )
+    return ".".join(word if re.fullmatch(r"[\w-]+", word) else quoted(word) for word in words)

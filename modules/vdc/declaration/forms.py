@@ -67,13 +67,20 @@ class Form:
     hint: Callable[[str], str | None] = lambda _text: None
     numbers: bool = False
 
-    def read(self, written: object, least: str | None = None, most: str | None = None) -> Any:
+    def read(
+        self,
+        written: object,
+        least: str | None = None,
+        most: str | None = None,
+        example: str | None = None,
+    ) -> Any:
         """The value of what is written.
 
         Args:
             written: Text, or a number where the form takes numbers.
             least: The smallest value allowed, in this form.
             most: The largest value allowed, in this form.
+            example: A right value at this place, to show when this one is not.
 
         Raises:
             UnfitError: It is not in this form, or out of bounds.
@@ -81,9 +88,9 @@ class Form:
         number = isinstance(written, int | Decimal | float) and not isinstance(written, bool)
         text = format(written, "f" if not isinstance(written, int) else "d") if number else written
         if not isinstance(text, str) or isinstance(written, bool):
-            raise UnfitError(f"is not {self.noun}", self._remedy(None))
+            raise UnfitError(f"is not {self.noun}", self._remedy(None, example))
         if (number and not self.numbers) or not re.fullmatch(self.pattern, text):
-            raise UnfitError(f"is not {self.noun}", self._remedy(self.hint(text)))
+            raise UnfitError(f"is not {self.noun}", self._remedy(self.hint(text), example))
         value = self.value(text)
         if least is not None and value < self.value(least):
             raise UnfitError(f"is less than {least}", f"write {least} or more")
@@ -91,8 +98,8 @@ class Form:
             raise UnfitError(f"is more than {most}", f"write {most} or less")
         return value
 
-    def _remedy(self, hint: str | None) -> str:
-        return hint or f"write {self.rule}, such as {self.example}"
+    def _remedy(self, hint: str | None, example: str | None) -> str:
+        return hint or f"write {self.rule}, such as {example or self.example}"
 
 
 _BYTES = {
@@ -163,7 +170,7 @@ def _label_key_hint(text: str) -> str | None:
 
 
 def _label_value_hint(text: str) -> str | None:
-    return f"shorten it by {len(text) - 255} characters" if len(text) > 255 else None
+    return f"shorten it from {len(text)} to 255 characters" if len(text) > 255 else None
 
 
 NAME = Form(
@@ -223,7 +230,7 @@ LABEL_VALUE = Form(
     noun="a label value",
     rule="1 to 255 characters on one line",
     example="general",
-    pattern=r"^[^\x00-\x1f\x7f]{1,255}$",
+    pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}$",
     hint=_label_value_hint,
 )
 

@@ -48,13 +48,22 @@ class Misfit:
 
 
 def misfits(document: Document) -> list[Misfit]:
-    """Everything that does not fit, at most one thing per place."""
+    """Everything that does not fit, at most one thing per key and one per value."""
     errors = [leaf for error in _validator().iter_errors(document.value) for leaf in _leaves(error)]
-    found: dict[Path, Misfit] = {}
+    found: dict[tuple[Path, bool], Misfit] = {}
     for error in sorted(errors, key=lambda error: error.validator == "type"):
         for misfit in _explain(document, error):
-            found.setdefault(misfit.path, misfit)
-    return list(found.values())
+            found.setdefault((misfit.path, misfit.renamed), misfit)
+    return [
+        replace(misfit, said=True) if _is_nearby(misfit, found) else misfit
+        for misfit in found.values()
+    ]
+
+
+def _is_nearby(missing: Misfit, found: dict[tuple[Path, bool], Misfit]) -> bool:
+    """Whether a missing key stands one level too high, which is said there."""
+    misplaced = found.get(((*missing.path[:-2], *missing.path[-1:]), False))
+    return misplaced is not None and misplaced is not missing and misplaced.schema is None
 
 
 @cache
@@ -68,7 +77,9 @@ def _check_form(
 ) -> Iterator[ValidationError]:
     """What a form knows and a pattern cannot say: bounds with units, and what was meant."""
     try:
-        FORMS[name].read(written, schema.get("x-least"), schema.get("x-most"))
+        FORMS[name].read(
+            written, schema.get("x-least"), schema.get("x-most"), schema["examples"][0]
+        )
     except UnfitError as error:
         yield ValidationError(error.message, cause=error)
 
@@ -140,7 +151,7 @@ def _missing_keys(path: Path, schema: Schema, value: dict[str, Any]) -> Iterator
         if key in value:
             continue
         wanted = resolved(known[key])
-        doc = str(wanted["description"]).rstrip(".")
+        doc = str(wanted["description"]).rstrip(".").split(";")[0]
         remedy = f"add {key}: {example(wanted)} ({doc[:1].lower()}{doc[1:]})"
         # Misspelt is not missing, and is said already.
         misspelt = key in meant

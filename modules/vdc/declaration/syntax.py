@@ -10,7 +10,7 @@ MOST_BYTES = 16 * 2**20
 MOST_DEPTH = 40
 
 _CLOSERS = {"sequence": ("list", "]"), "mapping": ("mapping", "}")}
-_INDENTATION = "indent it like the lines beside it, with spaces"
+_INDENTATION = "align it with its neighbours, with spaces"
 
 
 class UnreadableError(Exception):
@@ -43,7 +43,7 @@ def compose(data: bytes) -> yaml.MappingNode:
             "remove it, or save the file again as plain text",
         ) from error
     if root is None:
-        raise UnreadableError(1, "is empty", "begin with a name, a control and a site: vdc init")
+        raise UnreadableError(1, "is empty", "begin with name:, control: and sites:")
     if not isinstance(root, yaml.MappingNode):
         found = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
         raise UnreadableError(
@@ -122,11 +122,10 @@ def _explain(text: str, error: yaml.MarkedYAMLError) -> UnreadableError:
         return UnreadableError(
             line,
             "has a colon where no key can be",
-            "put a value that holds a colon in quotes; else check that the line above ends as "
-            "it should and that this one is indented like its neighbours",
+            "put a value that holds a colon in quotes, or mend the indentation or the line above",
         )
     if "did not find expected" in problem:
-        return UnreadableError(line, f"does not continue what line {since} began", _INDENTATION)
+        return UnreadableError(line, "is not indented like what it belongs to", _INDENTATION)
     if "could not find expected ':'" in problem:
         return UnreadableError(since, "has a key without a colon", "write key: value")
     if "undefined alias" in problem:

@@ -81,7 +81,7 @@ def _objection(document: Document, path: Path, error: ValidationError) -> tuple[
             )
             return f"is not in steps of {shown(limit)}", f"write {shown(near)}"
         case "minProperties":
-            return "is empty", f"add an entry, such as {example(schema).strip('{}')}"
+            return "is empty", f"add an entry, such as {example(schema)[1:-1]}"
     return error.message, "see the schema"
 
 

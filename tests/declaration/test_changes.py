@@ -1,0 +1,81 @@
+"""What differs between two declarations, and what that does."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from vdc.declaration import Declaration, changes
+
+BASE = {
+    "name": "dc",
+    "control": {"site": "here"},
+    "sites": {
+        "here": {
+            "kind": "local",
+            "groups": {
+                "workers": {
+                    "count": 3,
+                    "size": {"cpu": 2, "memory": "4GiB", "disk": "10GiB"},
+                    "labels": {"tier": "general"},
+                    "price": "0.02",
+                }
+            },
+        }
+    },
+    "apps": {"web": {"package": "hello", "options": {"replicas": 1}}},
+}
+WORKERS = "sites.here.groups.workers"
+
+
+def edited(path: str, value):
+    document = copy.deepcopy(BASE)
+    *outer, key = path.split(".")
+    holder = document
+    for part in outer:
+        holder = holder.setdefault(part, {})
+    if value is None:
+        del holder[key]
+    else:
+        holder[key] = value
+    return Declaration.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed", "old", "new", "policy"),
+    [
+        ("name", "other", "name", "dc", "other", "refused"),
+        ("currency", "EUR", "currency", "USD", "EUR", "refused"),
+        ("control.servers", 3, "control.servers", "1", "3", "refused"),
+        (f"{WORKERS}.count", 5, f"{WORKERS}.count", "3", "5", "in-place"),
+        (f"{WORKERS}.size.memory", "8GiB", f"{WORKERS}.size.memory", "4GiB", "8GiB", "replace"),
+        (f"{WORKERS}.price", None, f"{WORKERS}.price", "0.02", "None", "in-place"),
+        (f"{WORKERS}.drain", {"deadline": "1h"}, f"{WORKERS}.drain.deadline", "5m", "1h",
+         "in-place"),
+        ("apps.web.package", "spark", "apps.web.package", "hello", "spark", "replace"),
+        ("apps.web.options", {}, "apps.web.options", "{'replicas': 1}", "{}", "in-place"),
+        (f"{WORKERS}.labels", {}, f"{WORKERS}.labels", "{'tier': 'general'}", "{}", "in-place"),
+    ],
+)  # fmt: skip
+def test_a_change_names_its_place_both_values_and_what_it_does(
+    path, value, changed, old, new, policy
+):
+    (change,) = changes(Declaration.model_validate(BASE), edited(path, value))
+    assert (change.path, str(change.old), str(change.new)) == (changed, old, new)
+    assert change.policy == policy
+
+
+def test_a_part_that_comes_or_goes_is_one_change():
+    group = {"count": 1, "size": {"cpu": 1, "memory": "1GiB", "disk": "1GiB"}}
+    old, new = Declaration.model_validate(BASE), edited("sites.here.groups.more", group)
+    (came,), (went,) = changes(old, new), changes(new, old)
+    assert (came.path, came.old, came.policy) == ("sites.here.groups.more", None, "in-place")
+    assert (went.path, went.new, went.policy) == ("sites.here.groups.more", None, "in-place")
+    (emptied,) = changes(old, edited("sites.here.groups", {}))
+    assert (emptied.path, emptied.new) == (WORKERS, None)
+
+
+def test_equal_declarations_have_none_however_they_are_written():
+    same = edited(f"{WORKERS}.size.memory", "4096MiB")
+    assert changes(Declaration.model_validate(BASE), same) == ()

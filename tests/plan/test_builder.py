@@ -1,0 +1,92 @@
+"""From declarations to plans: names, sizes, order, prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vdc.declaration import Declaration
+from vdc.declaration.rules import findings
+from vdc.plan import Size, plan
+
+SIZE = {"cpu": 2, "memory": "4GiB", "disk": "10GiB"}
+
+
+def declared(groups, *, name="dc", **control):
+    return Declaration.model_validate(
+        {
+            "name": name,
+            "control": {"site": "here", **control},
+            "sites": {"here": {"kind": "local", "groups": groups}, "there": {"kind": "local"}},
+        }
+    )
+
+
+def test_servers_are_the_first_group_of_the_control_site():
+    made = plan(declared({"workers": {"count": 2, "size": SIZE}}, servers=3, price="0.01"))
+    servers, workers = made.sites[0].groups
+    assert (servers.name, servers.role, servers.count) == ("servers", "server", 3)
+    assert servers.size == Size(1000, 512, 1024)
+    assert servers.capacity == Size(0, 0, 0)
+    assert [node.name for node in workers.nodes] == ["dc-here-workers-0", "dc-here-workers-1"]
+    assert made.sites[1].groups == ()
+    assert made.control_site == "here"
+
+
+def test_sizes_are_in_the_scheduler_s_units_rounded_up():
+    group = {"count": 1, "size": {"cpu": 0.3, "memory": "100MB", "disk": "1GB"}}
+    made = plan(declared({"workers": group}))
+    assert made.sites[0].groups[1].size == Size(300, 96, 954)
+
+
+def test_prices_add_up_exactly_and_what_has_none_is_named():
+    made = plan(declared({
+        "priced": {"count": 3, "size": SIZE, "price": 0.1},
+        "free": {"count": 2, "size": SIZE, "price": 0},
+        "unpriced": {"count": 2, "size": SIZE},
+    }))  # fmt: skip
+    assert made.price_per_hour == Decimal("0.3")
+    assert [group.name for group in made.unpriced] == ["servers", "unpriced"]
+
+
+def test_labels_are_sorted_and_options_canonical():
+    made = plan(Declaration.model_validate({
+        "name": "dc",
+        "control": {"site": "here"},
+        "sites": {"here": {"kind": "local", "groups": {
+            "workers": {"count": 1, "size": SIZE, "labels": {"b": "2", "a": "1"}},
+        }}},
+        "apps": {"web": {"package": "hello", "options": {"z": [1, None], "a": "é"}}},
+    }))  # fmt: skip
+    assert made.sites[0].groups[1].labels == (("a", "1"), ("b", "2"))
+    assert made.apps[0].options == '{"a":"é","z":[1,null]}'
+
+
+names = st.from_regex(r"[ab](-?[ab1])?(-servers)?", fullmatch=True)
+
+
+@given(st.dictionaries(names, st.dictionaries(names, st.integers(0, 12), max_size=4), min_size=1))
+def test_a_declaration_without_findings_has_names_that_differ(sites):
+    document = {
+        "name": "dc",
+        "control": {"site": next(iter(sites))},
+        "sites": {
+            site: {
+                "kind": "local",
+                "groups": {name: {"count": count, "size": SIZE} for name, count in groups.items()},
+            }
+            for site, groups in sites.items()
+        },
+    }
+    declaration = Declaration.model_validate(document)
+    made = plan(declaration)
+    assert made == plan(Declaration.model_validate(document))
+    assert hash(made) == hash(plan(declaration))
+    rules = {rule for rule, _ in findings(declaration)}
+    prefixes = [group.prefix for group in made.groups]
+    assert ("node_names_differ" in rules) == (len(set(prefixes)) < len(prefixes))
+    if "node_names_differ" not in rules:
+        nodes = [node.name for group in made.groups for node in group.nodes]
+        assert len(set(nodes)) == len(nodes)
