@@ -6,7 +6,9 @@ at all: it is filled beside its place and moved there in one step.
 
 from __future__ import annotations
 
+import compileall
 import json
+import py_compile
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -97,6 +99,10 @@ def _fill(artifact: Artifact, work: Path, progress: Callable[[Progress], None]) 
         artifact.skip,
         lambda done: progress(Progress("unpacking", done, size)),
     )
+    # Tasks may not write here, so what Python would keep beside its sources is made now.
+    compileall.compile_dir(
+        tree, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
     receipt = {"pypi": artifact.pypi, "sha256": artifact.sha256}
     (tree / _RECEIPT).write_text(json.dumps(receipt) + "\n", encoding="utf-8")
 
@@ -106,9 +112,7 @@ def _holds(folder: Path, artifact: Artifact) -> bool:
         receipt = json.loads((folder / _RECEIPT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         if folder.exists():
-            raise PackageError(
-                f"{folder} is there and was not made by vdc; move it away"
-            ) from None
+            raise PackageError(f"{folder} is there and was not made by vdc; move it away") from None
         return False
     if receipt.get("sha256") != artifact.sha256:
         raise PackageError(

@@ -13,10 +13,9 @@ from vdc.declaration.document import Document, read
 from vdc.declaration.finding import did_you_mean
 from vdc.declaration.syntax import UnreadableError
 from vdc.errors import PackageError, Problem
-from vdc.library.manifest import Manifest
+from vdc.library.manifest import Manifest, document_schema
 from vdc.library.package import Artifact, Command, Copy, Endpoint, HealthCheck, Package
 from vdc.library.rules import findings
-from vdc.library.schema import document_schema
 from vdc.library.unfit import unfit
 
 BUILT_IN = Path(__file__).parent / "packages"
@@ -177,7 +176,10 @@ def _commands(manifest: Manifest, folder: Path) -> Mapping[str, Command]:
             summary=command.summary,
             job_hcl=(folder / command.job).read_text(encoding="utf-8"),
             examples=MappingProxyType(
-                {example: (folder / file).read_bytes() for example, file in command.examples.items()}
+                {
+                    example: (folder / file).read_bytes()
+                    for example, file in command.examples.items()
+                }
             ),
         )
         for name, command in manifest.commands.items()

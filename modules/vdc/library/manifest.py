@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 
 from vdc.declaration.fields import Model
 
@@ -33,7 +35,9 @@ class HealthManifest(Model):
 
     endpoint: Name = Field(description="The endpoint to ask.")
     path: str = Field("/", pattern=r"^/[!-~]*$", description="Path of the request.")
-    field: str = Field("", description="Dotted path into the JSON answer; none: any success will do.")
+    field: str = Field(
+        "", description="Dotted path into the JSON answer; none: any success will do."
+    )
     option: str = Field("", description="The field must equal the value of this option.")
     equals: Any = Field(None, description="The field must equal this value.")
 
@@ -110,3 +114,18 @@ class Manifest(Model):
     privileged: bool = Field(
         False, description="Runs only on groups that are declared for privileged work."
     )
+
+
+class _Generator(GenerateJsonSchema):
+    """No titles: they only repeat the key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+@cache
+def document_schema() -> dict[str, Any]:
+    """JSON Schema of ``package.yaml``; published as ``schemas/package.schema.json``."""
+    schema = Manifest.model_json_schema(schema_generator=_Generator)
+    schema.pop("title")
+    return {"$schema": _Generator.schema_dialect, "title": "vdc library package", **schema}

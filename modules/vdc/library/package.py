@@ -247,7 +247,7 @@ class Package:
         extra: dict[str, hcl.Value] = {
             "run": call.run,
             "program": _base64(call.program),
-            "args": _base64("\0".join(call.args).encode()),
+            "args": _base64(json.dumps(call.args).encode()),
         }
         return self._rendered(self.commands[name].job_hcl, app, options, facts, extra)
 

@@ -52,8 +52,10 @@ def download(pinned: str, sha256: str, folder: Path, progress: Callable[[int], N
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
         )
         try:
+            most = 0
             while _running(process):
-                progress(_bytes_in(scratch))
+                most = max(most, _bytes_in(scratch))  # the finished file moves away
+                progress(most)
         finally:
             process.kill()  # no effect on one that has ended
             process.wait()

@@ -69,7 +69,9 @@ def _options(schema: Mapping[str, Any]) -> Findings:
                 at = (*path, "default", *problem.path)
                 yield Finding(at, problem.message, problem.remedy)
         elif name not in schema.get("required", ()):
-            yield Finding(path, "has no value when left out", "add default:, or name it in required")
+            yield Finding(
+                path, "has no value when left out", "add default:, or name it in required"
+            )
 
 
 def _references(manifest: Manifest) -> Findings:
@@ -88,4 +90,6 @@ def _references(manifest: Manifest) -> Findings:
 def _known(path: tuple[str | int, ...], name: str, known: Iterable[str], what: str) -> Findings:
     if name not in known:
         listed = ", ".join(known) or "none"
-        yield Finding(path, f"is not {what} (got {name})", did_you_mean(name, known, f"use {listed}"))
+        yield Finding(
+            path, f"is not {what} (got {name})", did_you_mean(name, known, f"use {listed}")
+        )

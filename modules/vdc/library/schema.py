@@ -5,31 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from functools import cache
-from typing import Any
-
-from pydantic.json_schema import GenerateJsonSchema
 
 from vdc.declaration.published import CHECKOUT
-from vdc.library.manifest import Manifest
+from vdc.library.manifest import document_schema
 
 FILE = CHECKOUT / "package.schema.json"
-
-
-class _Generator(GenerateJsonSchema):
-    """No titles: they only repeat the key."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - inherited
-        return False
-
-
-@cache
-def document_schema() -> dict[str, Any]:
-    """The schema as this installation has it, which is what the models say."""
-    schema = Manifest.model_json_schema(schema_generator=_Generator)
-    head = {"$schema": _Generator.schema_dialect, "title": "vdc library package"}
-    schema.pop("title")
-    return {**head, **schema}
 
 
 def render() -> str:

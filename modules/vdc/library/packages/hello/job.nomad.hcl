@@ -76,6 +76,8 @@ job "hello" {
       env {
         HELLO_APP     = var.app
         HELLO_MESSAGE = base64encode(var.message)
+        HELLO_HOST    = "${NOMAD_IP_http}"
+        HELLO_PORT    = "${NOMAD_PORT_http}"
         HELLO_NODE    = "${node.unique.name}"
       }
 

@@ -10,7 +10,7 @@ import os
 import socket
 
 _listening = socket.create_server(
-    (os.environ["NOMAD_IP_http"], int(os.environ["NOMAD_PORT_http"])), backlog=128
+    (os.environ["HELLO_HOST"], int(os.environ["HELLO_PORT"])), backlog=128
 )
 
 import base64  # noqa: E402 - see above
@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     # Head and body leave together; apart, the second waits for the reader's delayed ACK.
     wbufsize = -1
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         """Says the message, or on ``/healthz`` that all is well."""
         answer = {"status": "ok"} if self.path == "/healthz" else ANSWER
         body = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
