@@ -171,7 +171,9 @@ def _prepared(
     interrupted = mend.release_dead_locks(stack, _say)
     mend.await_orphaned_providers()
     interrupted |= mend.clear_pending(stack, environment, _say)
-    arguments = [*(["--yes"] if yes else []), *extra]
+    # Who has agreed beforehand reads the changes as they are made, and waits half as long.
+    agreed = ["--yes", "--skip-preview"] if yes else []
+    arguments = [*agreed, *extra]
     if not mend.pool_answers(stack):
         _say("the pool does not answer; asking every machine what is there")
         interrupted = True
@@ -226,13 +228,17 @@ def _pulumi(
 
 def _reap_unrecorded(stack: Stack, environment: Mapping[str, str]) -> None:
     """Removes nodes of groups that a killed run had begun and the declaration no longer has."""
-    if not stack.own.nodes.exists():
-        return
-    from vdc.provider.registry import reap
+    from vdc.declaration import load
+    from vdc.plan import plan
+    from vdc.provider.registry import owners, reap
 
+    groups = plan(load(stack.declaration)).groups
+    declared = {f"{stack.name}/{group.site}/{group.name}" for group in groups}
+    if owners(stack.name) <= declared:
+        return
     inputs = [r.get("inputs", {}) for r in mend.recorded(stack, environment)]
-    keep = {f"{i['stack']}/{i['site']}/{i['group']}" for i in inputs if "group" in i}
-    for name in asyncio.run(reap(stack.name, frozenset(keep))) if keep else ():
+    recorded = {f"{i['stack']}/{i['site']}/{i['group']}" for i in inputs if "group" in i}
+    for name in asyncio.run(reap(stack.name, frozenset(declared | recorded))):
         _say(f"removed {name}: an interrupted run had begun it and nothing declares it any more")
 
 

@@ -13,8 +13,14 @@ from vdc.provider.resources.app import App
 from vdc.provider.resources.authority import Authority
 from vdc.provider.resources.cluster import Cluster
 
-# A kind's module in this layer offers GROUP, its node group, and reap(stack, keep).
+# A kind's module in this layer offers GROUP, its node group, owners(stack) and
+# reap(stack, keep).
 _KINDS = [importlib.import_module(f"vdc.provider.drivers.{name}") for name in NAMES]
+
+
+def owners(stack: str) -> frozenset[str]:
+    """The groups (``stack/site/group``) that have nodes with the stack's mark."""
+    return frozenset(owner for kind in _KINDS for owner in kind.owners(stack))
 
 
 async def reap(stack: str, keep: frozenset[str]) -> list[str]:

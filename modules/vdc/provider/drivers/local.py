@@ -204,6 +204,11 @@ async def remove_node(folder: Path) -> None:
     await asyncio.to_thread(processes.remove_tree, folder)
 
 
+def owners(stack: str) -> set[str]:
+    """The owners of a stack's nodes on this machine, as their marks say."""
+    return {mark.owner for _, mark in _marked(nodes_dir(stack))}
+
+
 async def reap(stack: str, keep: Collection[str]) -> list[str]:
     """Removes a stack's nodes on this machine whose owner is not to be kept; returns their names.
 
