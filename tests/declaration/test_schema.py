@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -81,6 +83,21 @@ def test_plain_jsonschema_agrees_without_our_forms():
     assert not plain.is_valid(
         {**good, "sites": {"here": {"kind": "local", "groups": {"g": group}}}}
     )
+
+
+def test_a_wheel_carries_the_schema(tmp_path):
+    root = CHECKOUT.parent
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=root, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    script = (
+        "import pathlib, vdc.declaration as d; from vdc.declaration import published as p;"
+        "assert not p.CHECKOUT.exists(), p.CHECKOUT;"
+        "assert d.check(pathlib.Path('stacks/local.yaml')).declaration"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    subprocess.run([sys.executable, "-c", script], cwd=root, env=environment, check=True)
 
 
 def test_exact_steps():
