@@ -105,7 +105,11 @@ class Nomad:
         address = self._access.addresses[0]
         try:
             async with self._http.stream(
-                "GET", address + path, params=params, headers=headers, timeout=timeout
+                "GET",
+                address + path,
+                params=params or None,  # an empty mapping would drop the path's own query
+                headers=headers,
+                timeout=timeout,
             ) as response:
                 if not response.is_success:
                     text = (await response.aread()).decode(errors="replace").strip()
