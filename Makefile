@@ -1,0 +1,80 @@
+# What people and CI run. `make` alone lists it.
+
+PYTHON ?= python3
+PARTS  ?= tests
+BIN    := .venv/bin
+LOCK   := toolchain/python/requirements.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test check lint test-long bench toolchain schemas lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv toolchain ## Start the local data centre; ends with the addresses of its pool
+	@echo "==> Starting the local data centre"
+	@$(BIN)/vdc up --yes
+
+down: .venv ## Stop it and remove all that it made
+	@echo "==> Removing the local data centre"
+	@$(BIN)/vdc destroy --yes
+
+test: lint toolchain ## Everything but the tests that take minutes
+	@echo "==> Running all tests that are not marked long"
+	@$(BIN)/python -m pytest -m "not long"
+
+check: lint ## Format, lint, types and the fast tests
+	@echo "==> Running the tests that start no engine"
+	@$(BIN)/python -m pytest -m "not real and not long"
+
+lint: .venv
+	@echo "==> Checking format, lint, types and published schemas"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m vdc.declaration.schema --check
+	@$(BIN)/python -m vdc.library.schema --check
+
+test-long: .venv toolchain ## The tests that take minutes (PARTS="tests/pool …" for some)
+	@echo "==> Running the tests marked long in $(PARTS)"
+	@$(BIN)/python -m pytest -m long $(PARTS)
+
+bench: .venv toolchain ## The measurements in tests/bench
+	@set -e; for program in tests/bench/*.py; do \
+	    echo "==> Measuring with $$program"; $(BIN)/python "$$program"; \
+	done
+
+toolchain: .venv ## Pulumi and Nomad at their pins: from PATH, a release or source
+	@echo "==> Making sure of the Pulumi CLI and Nomad"
+	@$(BIN)/python -m vdc.toolchain install
+
+schemas: .venv ## Write schemas/ from the models
+	@echo "==> Writing schemas/ from the models"
+	@$(BIN)/python -m vdc.declaration.schema
+	@$(BIN)/python -m vdc.library.schema
+
+lock: ## Resolve the Python dependencies again; needs uv
+	@command -v uv >/dev/null || { echo "make lock needs uv on PATH" >&2; exit 1; }
+	@echo "==> Resolving $(LOCK)"
+	@uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --python-version 3.11 --extra dev \
+	    --output-file $(LOCK) pyproject.toml
+
+clean: ## Remove the environment and what tools left; engines stay in the user's cache
+	@echo "==> Removing .venv and the caches of the tools"
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp, and not the folder, says that the environment is whole.
+.PHONY: .venv
+.venv: .venv/.complete
+
+.venv/.complete: $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "vdc needs Python 3.11 or newer, and $(PYTHON) is not; say make PYTHON=…" >&2; exit 1; }
+	@echo "==> Making the Python environment in .venv"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --no-deps --no-build-isolation -e .
+	@touch $@
