@@ -11,8 +11,18 @@ from typer.testing import CliRunner
 from vdc.cli.declare import app
 from vdc.errors import DeclarationError
 
-ROOT = Path(__file__).parents[2]
-GOOD = (ROOT / "stacks" / "local.yaml").read_text()
+GOOD = """\
+name: local
+control: {site: here}
+sites:
+  here:
+    kind: local
+    groups:
+      workers:
+        count: 3
+        size: {cpu: 2, memory: 4GiB, disk: 10GiB}
+        price: 0.02
+"""
 
 
 @pytest.fixture(autouse=True)

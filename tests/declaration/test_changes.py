@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from vdc.declaration import Declaration, changes
+from vdc.declaration.site import Site
 
 BASE = {
     "name": "dc",
@@ -79,3 +80,11 @@ def test_a_part_that_comes_or_goes_is_one_change():
 def test_equal_declarations_have_none_however_they_are_written():
     same = edited(f"{WORKERS}.size.memory", "4096MiB")
     assert changes(Declaration.model_validate(BASE), same) == ()
+
+
+def test_another_kind_is_refused():
+    old = Declaration.model_validate(BASE)
+    here = old.sites["here"]
+    other = Site.model_construct(kind="far", groups=here.groups)
+    (change,) = changes(old, old.model_copy(update={"sites": {"here": other}}))
+    assert (change.path, change.new, change.policy) == ("sites.here.kind", "far", "refused")

@@ -12,6 +12,7 @@ from vdc.declaration import Declaration, check, load
 from vdc.declaration.loader import check_data
 from vdc.errors import DeclarationError
 
+STACKS = Path(__file__).parents[2] / "stacks"
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("declaration.*.yaml"))
 SEEDS = [file.read_bytes() for file in CASES if "bomb" not in file.name]
 FRAGMENTS = [
@@ -57,6 +58,11 @@ def test_mutated_files_give_a_declaration_or_problems(data):
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 def test_noise_gives_problems(data):
     sound(check_data(data, "noise.yaml"))
+
+
+@pytest.mark.parametrize("file", sorted(STACKS.glob("[a-z]*.yaml")), ids=lambda file: file.stem)
+def test_the_stacks_of_the_repository_are_sound(file):
+    assert check(file).problems == ()
 
 
 def test_a_missing_file_is_a_problem_with_a_suggestion(tmp_path):

@@ -40,6 +40,7 @@ def changes(old: Declaration, new: Declaration) -> tuple[Change, ...]:
 
 def _between(old: Model, new: Model, path: tuple[str, ...]) -> Iterator[Change]:
     for name, field in type(old).model_fields.items():
+        # Models of two kinds of site differ in their fields, and in the first one: their kind.
         before, after = getattr(old, name), getattr(new, name, None)
         if before != after:
             yield from _field(before, after, (*path, name), _policy(field))
@@ -47,7 +48,7 @@ def _between(old: Model, new: Model, path: tuple[str, ...]) -> Iterator[Change]:
 
 def _field(old: Any, new: Any, path: tuple[str, ...], policy: Policy) -> Iterator[Change]:
     """Goes down to the smallest declared parts that differ; those carry the policy."""
-    if isinstance(old, Model) and isinstance(new, Model) and type(old) is type(new):
+    if isinstance(old, Model) and isinstance(new, Model):
         yield from _between(old, new, path)
     elif _holds_models(old) or _holds_models(new):
         for key in (*old, *(key for key in new if key not in old)):

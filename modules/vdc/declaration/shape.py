@@ -55,12 +55,12 @@ def misfits(document: Document) -> list[Misfit]:
         for misfit in _explain(document, error):
             found.setdefault((misfit.path, misfit.renamed), misfit)
     return [
-        replace(misfit, said=True) if _is_nearby(misfit, found) else misfit
+        replace(misfit, said=True) if _is_misplaced(misfit, found) else misfit
         for misfit in found.values()
     ]
 
 
-def _is_nearby(missing: Misfit, found: dict[tuple[Path, bool], Misfit]) -> bool:
+def _is_misplaced(missing: Misfit, found: dict[tuple[Path, bool], Misfit]) -> bool:
     """Whether a missing key stands one level too high, which is said there."""
     misplaced = found.get(((*missing.path[:-2], *missing.path[-1:]), False))
     return misplaced is not None and misplaced is not missing and misplaced.schema is None
@@ -102,9 +102,7 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     known = f"known {key}s: {', '.join(branches)}"
     choice = {"enum": list(branches), "title": f"a known {key}", "description": known}
     if isinstance(value, dict) and key in value:
-        yield ValidationError(
-            "", "enum", [key], instance=chosen, schema=choice, parent=error
-        )  # fmt: skip
+        yield ValidationError("", "enum", [key], instance=chosen, schema=choice, parent=error)
     else:
         holder = {"properties": {key: choice}, "required": [key]}
         yield ValidationError("", "required", instance=value, schema=holder, parent=error)

@@ -46,6 +46,7 @@ class Drain(Model):
         "How long a removal waits for a machine's work to move elsewhere.",
         default="5m",
         change="in-place",
+        example="5m",
     )
 
 

@@ -36,6 +36,9 @@ def wrong_value(document: Document, path: Path, error: ValidationError) -> tuple
 def example(schema: Schema) -> str:
     """A right value as it would stand in a declaration, on one line."""
     value = stand_in(schema)
+    if value == {} and (optional := schema.get("properties")):
+        key = next(iter(optional))
+        value = {key: stand_in(optional[key])}
     if not isinstance(value, dict):
         return shown(value)
     text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
@@ -103,6 +106,6 @@ def _wrong_type(value: object, wanted: str, schema: Schema) -> tuple[str, str]:
         return message, f"write a number, such as {example(schema)}"
     if wanted == "object" and isinstance(value, list):
         return message, "write each entry as a name and a colon, without a dash"
-    if wanted == "object" and schema.get("required"):
+    if wanted == "object" and "properties" in schema:
         return message, f"write {example(schema)}"
     return message, remedy
