@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from vdc.cli import mend
-from vdc.cli.project import Stack, find_stack
+from vdc.cli.project import DEFAULT_STACK, STACK_VARIABLE, Stack, find_stack
 from vdc.cli.toolchain import Output, OutputOption
 from vdc.errors import StackError
 from vdc.provider.resource import FORCE_VARIABLE
@@ -107,8 +107,8 @@ def init(
     """Make a new stack: its declaration, its passphrase, its place in the backend."""
     here = find_stack(name)
     if not here.declaration.exists():
-        template = here.root / "stacks" / "local.yaml"
-        text = template.read_text().replace("name: local", f"name: {name}", 1)
+        template = here.root / "stacks" / f"{DEFAULT_STACK}.yaml"
+        text = template.read_text().replace(f"name: {DEFAULT_STACK}", f"name: {name}", 1)
         here.declaration.write_text(text)
         _say(f"wrote {here.declaration.relative_to(here.root)}")
     if backend:
@@ -148,7 +148,7 @@ def token(
     from vdc.client.profile import Profile
     from vdc.home import Home
 
-    name = stack or os.environ.get("VDC_STACK") or "local"
+    name = stack or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
     profile = Profile.load(Home.of_user(), name)
     if output is Output.JSON:
         value = {"token": profile.token, "address": profile.address, "ca": str(profile.ca_file)}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from vdc.sites.local import Local
-
-__all__ = ["Local"]
+from vdc.declaration.registry import NAMES
+from vdc.sites.registry import component
+from vdc.sites.site import Site
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type[Site]:
     """``vdc.sites.Local`` and its like, without importing every cloud's SDK."""
-    if name == "Local":
-        from vdc.sites.local import Local
-
-        return Local
+    if name.lower() in NAMES:
+        found = component(name.lower())
+        if found.__name__ == name:
+            return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

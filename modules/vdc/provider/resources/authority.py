@@ -20,7 +20,7 @@ _LEAVES: Mapping[str, tuple[str, bool]] = {
 }
 """Each certificate's common name, and whether it may serve."""
 
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 Reap = Callable[[str, frozenset[str]], Awaitable[list[str]]]
 
@@ -89,7 +89,7 @@ class Authority(Resource[AuthorityInputs]):
 def _leaves(authority: Pair, inputs: AuthorityInputs) -> dict[str, str]:
     made = {}
     for leaf, (common_name, server) in _LEAVES.items():
-        names = (common_name, *_LOCAL_NAMES, *(inputs.endpoint if leaf == "service" else ()))
+        names = (common_name, *_LOOPBACK_NAMES, *(inputs.endpoint if leaf == "service" else ()))
         pair = issue(authority, common_name, names, server=server)
         made[f"{leaf}_cert"] = pair.cert
         made[f"{leaf}_key"] = pair.key
