@@ -73,7 +73,7 @@ class Declaration(Model):
     """A whole data centre: what carries it, where its machines are, what runs on it."""
 
     name: Name = declared(
-        "The data centre's name; every machine's name begins with it.", example="local"
+        "The data centre's name; every machine's name begins with it.", example="my-datacentre"
     )
     currency: Currency = declared("The currency of every price.", default="USD")
     control: Control = declared("What carries the control plane.")
