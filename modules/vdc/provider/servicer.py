@@ -77,17 +77,20 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             for name in sorted(resource.refused & olds.keys() & news.keys())
             if olds[name] != news[name]
         ]
+        valid = True
         if not has_unknown(news):
             try:
                 resource.inputs.model_validate(news)
             except ValidationError as error:
+                valid = False
                 failures += [
                     provider_pb2.CheckFailure(
                         property=".".join(map(str, item["loc"])), reason=item["msg"]
                     )
                     for item in error.errors(include_input=False)
                 ]
-        request.news.update(resource.expect(news))
+        if valid:
+            request.news.update(resource.expect(news))
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     async def Diff(self, request: Any, context: Context) -> Any:  # noqa: N802, D102

@@ -86,7 +86,9 @@ class LocalDriver:
         self._template = template
         self._introduce = introduce
         self._nomad = shutil.which("nomad")
-        facts = (replace(template, names=()), self._nomad)  # a new count changes no node
+        # A new count changes no node; another path to the same program changes none either.
+        program = os.path.realpath(self._nomad) if self._nomad else ""
+        facts = (replace(template, names=()), program)
         self.digest = hashlib.sha256(_canonical(facts).encode()).hexdigest()[:16]
 
     async def owned(self) -> Mapping[str, NodeFacts]:

@@ -14,6 +14,7 @@ from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
 from vdc.provider.members import ClientMembers, ServerMembers
 from vdc.provider.resource import FORCE_VARIABLE, Call, Drift, Inputs, Made, Outputs, Resource
+from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
 # A virtual machine that boots from a cold image takes minutes; a process seconds.
@@ -30,6 +31,7 @@ class GroupInputs(Inputs):
         key: Private key of ``cert``; a Pulumi secret.
         scheduler: For clients: where they register and how the provider drains them.
         nodes: What the provider's check adds: each node as it is to be.
+        digest: Likewise, of the template; empty while the template holds unknowns.
     """
 
     stack: str
@@ -49,6 +51,7 @@ class GroupInputs(Inputs):
     gossip_key: str = ""
     scheduler: SchedulerInputs | None = None
     nodes: Mapping[str, Mapping[str, str]] = {}
+    digest: str = ""
 
     @property
     def owner(self) -> str:
@@ -83,16 +86,20 @@ class NodeGroup(Resource[GroupInputs]):
         if not isinstance(count, int):
             return {}
         names = _names(str(inputs["prefix"]), count)
-        return {"nodes": {name: {"state": "running"} for name in names}}
+        nodes = {name: {"state": "running"} for name in names}
+        if has_unknown(inputs):
+            return {"nodes": nodes}
+        digest = self.driver(GroupInputs.model_validate(inputs), None).digest
+        return {"nodes": nodes, "digest": digest}
 
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Known nodes as they will be, new ones as running, removed ones gone."""
         known = (old or {}).get("nodes", {})
-        wanted = self.expect(inputs).get("nodes", {})
+        expected = self.expect(inputs)
+        wanted = expected.get("nodes", {})
         nodes = {name: {**known.get(name, {}), **facts} for name, facts in wanted.items()}
-        if old and nodes.keys() == known.keys():
-            return {**old, "nodes": nodes}
-        return {"nodes": nodes}
+        kept = old if old and nodes.keys() == known.keys() else {}
+        return {**kept, **expected, "nodes": nodes}
 
     def drifted(self, inputs: GroupInputs, old: Outputs) -> Mapping[str, Drift]:
         """Nodes that are gone, stopped, surplus, or made from another template."""
@@ -106,7 +113,7 @@ class NodeGroup(Resource[GroupInputs]):
                 drift[path] = "DELETE"
             elif known[name].get("state") != "running":
                 drift[path] = "UPDATE"
-        if old.get("digest") != self.driver(inputs, None).digest:
+        if old.get("digest") != inputs.digest:
             drift["digest"] = "UPDATE"
         return drift
 

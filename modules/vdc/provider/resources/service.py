@@ -20,6 +20,7 @@ from vdc.provider import processes
 from vdc.provider.connection import SchedulerInputs
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.slots import HOST
+from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
 # Between the agents' slots and the ephemeral ports.
@@ -46,6 +47,7 @@ class ServiceInputs(Inputs):
         scheduler: With the provisioner's token, for closing the pool.
         service_token: The service's own; a Pulumi secret.
         operator_token: Goes into the user's profile; a Pulumi secret.
+        digest: What the provider's check adds: of all that the service is started from.
     """
 
     stack: str
@@ -57,6 +59,7 @@ class ServiceInputs(Inputs):
     scheduler: SchedulerInputs
     service_token: str
     operator_token: str
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,19 @@ class Service(Resource[ServiceInputs]):
     inputs = ServiceInputs
     refused: ClassVar[frozenset[str]] = frozenset({"stack", "datacenter"})
 
+    def expect(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Running, from these inputs and this program."""
+        if has_unknown(inputs):
+            return {}
+        return {"digest": _digest(ServiceInputs.model_validate(inputs))}
+
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Address and files stay for the service's life."""
-        return {**old, "state": "running"} if old else {"state": "running"}
+        return {**(old or {}), **self.expect(inputs), "state": "running"}
 
     def drifted(self, inputs: ServiceInputs, old: Outputs) -> Mapping[str, Drift]:
-        """A service that has ended, or that runs another vdc."""
-        wanted = {"state": "running", "digest": _digest(inputs)}
+        """A service that has ended, or that was started from something else."""
+        wanted = {"state": "running", "digest": inputs.digest}
         return {name: "UPDATE" for name, value in wanted.items() if old.get(name) != value}
 
     async def create(self, call: Call, inputs: ServiceInputs) -> Made:
@@ -211,7 +220,12 @@ def _port(config: Path) -> int:
 
 def _digest(inputs: ServiceInputs) -> str:
     """Of all the service is started from, its own program included."""
-    facts = (inputs.model_dump_json(), vdc.__version__, vdc.__file__, sys.executable)
+    facts = (
+        inputs.model_dump_json(exclude={"digest"}),
+        vdc.__version__,
+        vdc.__file__,
+        sys.executable,
+    )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
