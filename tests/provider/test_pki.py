@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from vdc.provider.pki import LEAF_LIFETIME, due_for_renewal, issue, new_authority
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

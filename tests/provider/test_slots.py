@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from vdc.errors import NodeError
 from vdc.provider import slots
 from vdc.provider.slots import HOST, Slot, choose

@@ -2,6 +2,7 @@
 
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_STRING
+
 from vdc.provider.wire import UNKNOWN, decode, encode, has_unknown
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
