@@ -1,0 +1,148 @@
+"""Kinds of sites: whole in every layer, and named nowhere else."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+import yaml
+
+from structure.repository import ROOT, modules
+from vdc.declaration.registry import KINDS, NAMES
+from vdc.provider.drivers import Driver
+from vdc.provider.resources.node_group import NodeGroup
+from vdc.sites.site import Site
+
+LAYERS = ("declaration/sites", "sites", "provider/drivers")
+"""Where a kind has a module of its own."""
+
+NAMED_LIKE_A_KIND = {("cli/project.py", "DEFAULT_STACK"), ("declaration/registry.py", "NAMES")}
+"""Constants that may hold the word: the registry's one line, and the name of the default stack,
+which is a stack's and no kind's. Whoever needs that name takes the constant."""
+
+
+def own(kind: str) -> set[str]:
+    """A kind's own modules; a kind that outgrows one file is a folder of the same name."""
+    return {f"{layer}/{kind}" for layer in LAYERS}
+
+
+def mentions(tree: ast.Module, place: str, kind: str) -> Iterator[int]:
+    """Lines of code that name a kind.
+
+    A name does when one of its parts is the kind (``local_driver``, ``LocalDriver``), a string
+    when it is one word with such a part (``local``, ``vdc:local:NodeGroup``, ``local.yaml``).
+    Sentences are for people: an English word that is also a kind decides nothing there.
+    """
+    allowed = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and (place, target.id) in NAMED_LIKE_A_KIND
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in allowed:
+            continue
+        if any(kind in word.lower() and kind in _parts(word) for word in _words(node)):
+            yield getattr(node, "lineno", 0)
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)) if len(text.split()) == 1:
+            yield text
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            yield name
+        case ast.keyword(arg=str(name)) | ast.alias(name=name):
+            yield name
+        case ast.ImportFrom(module=str(name)):
+            yield name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+
+
+def _parts(word: str) -> set[str]:
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", word)
+    return {part.lower() for part in re.split(r"[^A-Za-z0-9]+", spaced) if part} | {
+        part.lower() for part in re.split(r"[^A-Za-z0-9]+", word)
+    }
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_no_kind_is_named_outside_its_files(kind):
+    found = [
+        f"{module.place}:{line} names {kind}"
+        for module in modules()
+        if not any(module.place.removesuffix(".py").startswith(place) for place in own(kind))
+        for line in mentions(module.tree, module.place, kind)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("if kind == 'local': pass", True),
+        ("x = 'vdc:local:NodeGroup'", True),
+        ("from vdc.sites.local import Local", True),
+        ("class LocalDriver: pass", True),
+        ("path = stacks / 'local.yaml'", True),
+        ("host = 'localhost'", False),
+        ("help = 'a folder, on a local disk'", False),
+        ("def f():\n    '''A local folder.'''", False),
+        ("DEFAULT_STACK = 'local'", False),
+        ("OTHER = 'local'", True),
+    ],
+)
+def test_what_a_mention_is(text, named):
+    assert bool(list(mentions(ast.parse(text), "cli/project.py", "local"))) is named
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_kind_has_a_documented_module_in_every_layer(kind):
+    for layer in LAYERS:
+        assert import_module(f"vdc.{layer.replace('/', '.')}.{kind}").__doc__
+    assert KINDS[kind].rules, "a kind has limits; a rule says them before anything is made"
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_kind_has_a_component(kind):
+    component = import_module(f"vdc.sites.{kind}").COMPONENT
+    assert issubclass(component, Site)
+    assert component.kind == kind
+    assert component.__doc__
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_kind_has_a_driver(kind):
+    drivers = import_module(f"vdc.provider.drivers.{kind}")
+    group = drivers.GROUP
+    assert issubclass(group, NodeGroup)
+    assert group.token == f"vdc:{kind}:NodeGroup"
+    assert callable(drivers.reap)
+    made = [value for value in vars(drivers).values() if isinstance(value, type)]
+    wanted = [name for name in vars(Driver) if not name.startswith("_")]
+    assert any(all(hasattr(driver, name) for name in wanted) for driver in made)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_kind_has_an_example(kind):
+    declared = [
+        site["kind"]
+        for file in (ROOT / "examples").glob("*/stacks/*.yaml")
+        if not file.name.startswith("Pulumi.")
+        for site in yaml.safe_load(file.read_text())["sites"].values()
+    ]
+    assert kind in declared
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_kind_has_an_error_case(kind):
+    cases = sorted((ROOT / "tests" / "cases").glob(f"declaration.error.{kind}_*.yaml"))
+    assert cases
+    for case in cases:
+        assert case.with_suffix(".txt").read_text()
