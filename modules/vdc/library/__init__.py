@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from vdc.library.loading import Library, load
-from vdc.library.package import (
+from vdc.library.package import Package, secrets_path
+from vdc.library.parts import (
     Artifact,
     Call,
     Command,
     Endpoint,
     Facts,
     HealthCheck,
-    Package,
     Rendered,
-    secrets_path,
 )
 
 __all__ = [

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from vdc.errors import PackageError
 from vdc.library import pip
-from vdc.library.package import Artifact
+from vdc.library.parts import Artifact
 from vdc.library.unpack import unpack
 
 # Says what lies in a folder, so that another artifact of the same name is noticed.

@@ -14,7 +14,8 @@ from vdc.declaration.finding import did_you_mean
 from vdc.declaration.syntax import UnreadableError
 from vdc.errors import PackageError, Problem
 from vdc.library.manifest import Manifest, document_schema
-from vdc.library.package import Artifact, Command, Copy, Endpoint, HealthCheck, Package
+from vdc.library.package import Package
+from vdc.library.parts import Artifact, Command, Copy, Endpoint, HealthCheck
 from vdc.library.rules import findings
 from vdc.library.unfit import unfit
 

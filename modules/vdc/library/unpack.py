@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from vdc.errors import PackageError
-from vdc.library.package import Copy
+from vdc.library.parts import Copy
 
 _EXECUTABLE = 0o111
 
