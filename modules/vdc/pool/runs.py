@@ -15,6 +15,7 @@ from vdc.plan.model import Size
 from vdc.pool import views
 from vdc.pool.config import label_key
 from vdc.pool.follower import Follower
+from vdc.pool.handover import Handover
 from vdc.pool.readmodel import RUN, ReadModel
 from vdc.pool.records import AppRecord
 from vdc.pool.refusal import RefusalError
@@ -38,6 +39,7 @@ class Runs:
         self._follower = follower
         self._watch = watch
         self._shelf = shelf
+        self._handover = Handover(nomad, self._lasts)
 
     async def start(self, request: RunRequest, token: str) -> Run:
         """Runs a command.
@@ -75,7 +77,14 @@ class Runs:
         said = [request.command, request.example or "-", *request.args]
         raw["ID"] = run_id
         raw["Meta"] = {**(raw.get("Meta") or {}), **_meta(said), views.RUN_APP: record.name}
-        return await self._submit(raw, work)
+        if not package.secrets:
+            return await self._submit(raw, work)
+        await self._handover.clear(PREFIX)
+        try:
+            await self._handover.give(record.name, run_id)
+            return await self._submit(raw, work)
+        finally:
+            self._handover.begun(run_id)
 
     def all(self) -> list[Run]:
         """Every run that the scheduler remembers, newest first."""
@@ -97,6 +106,10 @@ class Runs:
         """Stops a run; one that has ended is no error."""
         self.get(run_id)
         await Work(self._nomad, token).deregister(run_id, purge=False)
+
+    def _lasts(self, run_id: str) -> bool:
+        job = self._follower.model.jobs.get(run_id)
+        return job is not None and not self._view(job).ended
 
     def _view(self, job: Job) -> Run:
         return views.run(job, self._follower.model.run_placement(job.id))

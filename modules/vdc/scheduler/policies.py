@@ -39,7 +39,7 @@ POOL_SERVICE = Policy(
       capabilities = ["list-jobs", "parse-job", "read-job", "submit-job"]
       variables {
         path "vdc/*" { capabilities = ["read", "list", "write", "destroy"] }
-        path "nomad/jobs/*" { capabilities = ["write", "destroy"] }
+        path "nomad/jobs/*" { capabilities = ["read", "list", "write", "destroy"] }
       }
     }
     node { policy = "write" }
