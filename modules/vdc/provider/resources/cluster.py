@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from vdc.errors import SchedulerError
 from vdc.provider.connection import SchedulerInputs
-from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.policies import OPERATOR, POLICIES, POOL_SERVICE, PROVISIONER, Policy
 
@@ -21,12 +22,20 @@ _TOKENS: Mapping[str, Policy] = {
     "operator_token": OPERATOR,
 }
 
+_POLICIES_DIGEST = hashlib.sha256(repr(POLICIES).encode()).hexdigest()[:16]
+
 
 class ClusterInputs(Inputs):
-    """``incarnations`` change when a server was made anew, with an empty memory."""
+    """What makes the cluster.
+
+    Attributes:
+        incarnations: Change when a server was made anew, with an empty memory.
+        policies: What the provider's check adds: a digest of the policies that this vdc writes.
+    """
 
     scheduler: SchedulerInputs
     incarnations: tuple[str, ...]
+    policies: str = ""
 
 
 class Cluster(Resource[ClusterInputs]):
@@ -36,9 +45,17 @@ class Cluster(Resource[ClusterInputs]):
     inputs = ClusterInputs
     secret_outputs: ClassVar[frozenset[str]] = frozenset(_TOKENS)
 
+    def expect(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The policies of this vdc, which another one may have written otherwise."""
+        return {"policies": _POLICIES_DIGEST}
+
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Tokens stay unless the servers are new."""
-        return old or {}
+        return {**(old or {}), **self.expect(inputs)}
+
+    def drifted(self, inputs: ClusterInputs, old: Outputs) -> Mapping[str, Drift]:
+        """Policies of another vdc."""
+        return {} if old.get("policies") == _POLICIES_DIGEST else {"policies": "UPDATE"}
 
     async def create(self, call: Call, inputs: ClusterInputs) -> Made:
         """Idempotent: the first token is chosen before, so a retry finds its own bootstrap."""
@@ -53,7 +70,7 @@ class Cluster(Resource[ClusterInputs]):
                 output: await nomad.ensure_token(output, [policy.name])
                 for output, policy in _TOKENS.items()
             }
-        return Made(tokens)
+        return Made({**tokens, "policies": _POLICIES_DIGEST})
 
     async def update(self, call: Call, inputs: ClusterInputs, old: Outputs) -> Made:
         """The same: what is there stays, what is missing is made."""
