@@ -18,6 +18,7 @@ from vdc.cli import mend
 from vdc.cli.project import DEFAULT_STACK, STACK_VARIABLE, Stack, find_stack
 from vdc.cli.toolchain import Output, OutputOption
 from vdc.errors import StackError
+from vdc.provider.processes import belonging_to
 from vdc.provider.resource import FORCE_VARIABLE
 
 app = typer.Typer()
@@ -273,5 +274,9 @@ def _forget(stack: Stack, environment: Mapping[str, str]) -> None:
             capture_output=True,
             check=False,
         )
-        shutil.rmtree(stack.own.root, ignore_errors=True)
+        shutil.rmtree(stack.own.root)
+    left = [f"process {process.pid}" for process in belonging_to(stack.own.root)]
+    left += [str(path) for path in (stack.own.nodes, stack.own.pool) if path.exists()]
+    if left:
+        raise StackError(f"destroyed, but still there: {', '.join(left)}; end or remove them")
     _say(f"stack {stack.name} is gone: no process, port, folder or mount of it is left")

@@ -7,6 +7,7 @@ from the instant the process is, and a number that the system has given to anoth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -133,6 +134,18 @@ def remove_tree(folder: Path) -> None:
         subprocess.run(["umount", mount], check=True, capture_output=True)
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def remove_cgroups(allocations: Iterable[str]) -> None:
+    """Removes the control groups of ended tasks, which an agent that was killed leaves behind.
+
+    The kernel refuses for a group that still holds a process.
+    """
+    for allocation in allocations:
+        for pattern in (f"*/nomad/{allocation}.*", f"nomad.slice/*/{allocation}.*"):
+            for group in Path("/sys/fs/cgroup").glob(pattern):
+                with contextlib.suppress(OSError):
+                    group.rmdir()
 
 
 def port_free(host: str, port: int) -> bool:

@@ -1,8 +1,4 @@
-"""Nodes on this machine: one detached agent process and one folder each.
-
-``nodes/<name>/node.json`` is the node's mark: whose it is, from which template, on which ports.
-It is written before anything else and removed after everything else.
-"""
+"""Nodes on this machine: one detached agent process and one folder each."""
 
 from __future__ import annotations
 
@@ -10,13 +6,10 @@ import asyncio
 import hashlib
 import os
 import shutil
-import sys
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vdc.bootstrap.agent import (
     Agent,
@@ -26,34 +19,17 @@ from vdc.bootstrap.agent import (
     client_config,
     server_config,
 )
-from vdc.errors import ForeignNodeError, SchedulerError, ToolchainError
-from vdc.home import Home
+from vdc.errors import ForeignNodeError, ToolchainError
 from vdc.provider import processes
-from vdc.provider.drivers import NodeFacts, State
-from vdc.provider.resources.node_group import GroupInputs, NodeGroup
+from vdc.provider.drivers import NodeFacts
+from vdc.provider.drivers.local import marks
+from vdc.provider.drivers.local.marks import Mark
 from vdc.provider.slots import HOST, Slot, choose
-from vdc.scheduler.client import Nomad
 
 _LISTEN_S = 30.0
-# From the token's making to the agent's registration; an agent registers within seconds.
-_INTRODUCTION_S = 300
-_LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
-
 
 Introduce = Callable[[str], Awaitable[str]]
 """Gives the introduction token with which a node of this name may register."""
-
-
-class Mark(BaseModel):
-    """What ``node.json`` says. Read with tolerance: a newer vdc may have written more."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    owner: str
-    node: str
-    digest: str
-    slot: int
-    incarnation: str
 
 
 @dataclass(frozen=True)
@@ -98,8 +74,8 @@ class LocalDriver:
     def _owned(self) -> dict[str, NodeFacts]:
         running = processes.arguments()
         return {
-            mark.node: _facts(folder, mark, running=str(folder / "agent.json") in running)
-            for folder, mark in _marked(self._template.nodes_dir)
+            mark.node: marks.facts(folder, mark, running=str(folder / "agent.json") in running)
+            for folder, mark in marks.marked(self._template.nodes_dir)
             if mark.owner == self._template.owner
         }
 
@@ -116,7 +92,7 @@ class LocalDriver:
         mark = await self._claim_all(name)
         agents = processes.find(folder / "agent.json")
         if agents and mark.digest == self.digest:
-            return _facts(folder, mark, running=True)
+            return marks.facts(folder, mark, running=True)
         await processes.stop(agents)
         await self._configure(folder, mark)
         mark = mark.model_copy(update={"digest": self.digest})
@@ -126,12 +102,12 @@ class LocalDriver:
         process = processes.start(command, folder, log)
         port = Slot(mark.slot).ports.http
         await processes.wait_listening(process, HOST, port, log, _LISTEN_S)
-        return _facts(folder, mark, running=True)
+        return marks.facts(folder, mark, running=True)
 
     async def delete(self, name: str) -> None:
         """Ends the agent and whatever it left running, then removes the folder, the mark last."""
         folder = self._template.nodes_dir / name
-        mark = _mark(folder)
+        mark = marks.mark(folder)
         if mark is None or mark.owner != self._template.owner:
             return
         await remove_node(folder)
@@ -139,16 +115,16 @@ class LocalDriver:
     async def _claim(self, name: str) -> Mark:
         """Writes the mark, and with it the ports, unless the node has them already."""
         folder = self._template.nodes_dir / name
-        mark = _mark(folder)
+        mark = marks.mark(folder)
         if mark and mark.owner != self._template.owner:
             raise ForeignNodeError(
                 f"{folder} belongs to {mark.owner}; rename the group or remove that node"
             )
-        if mark is None and _holds_something(folder):
+        if mark is None and marks.holds_something(folder):
             raise ForeignNodeError(f"{folder} exists and is not ours; move it away")
-        if mark and (_started(folder) or Slot(mark.slot).free):
+        if mark and (marks.started(folder) or Slot(mark.slot).free):
             return mark  # others know a started agent by its ports: it keeps them
-        taken = {mark.slot for _, mark in _marked(self._template.nodes_dir)}
+        taken = {mark.slot for _, mark in marks.marked(self._template.nodes_dir)}
         slot = await asyncio.to_thread(choose, str(self._template.nodes_dir), taken)
         mark = Mark(
             owner=self._template.owner,
@@ -191,7 +167,7 @@ class LocalDriver:
     def _peers(self) -> tuple[str, ...]:
         return tuple(
             f"{HOST}:{Slot(mark.slot).ports.serf}"
-            for _, mark in _marked(self._template.nodes_dir)
+            for _, mark in marks.marked(self._template.nodes_dir)
             if mark.owner == self._template.owner and mark.node in self._template.names
         )
 
@@ -200,117 +176,11 @@ async def remove_node(folder: Path) -> None:
     """Ends a node's agent and whatever that left running, then removes it, the mark last."""
     await processes.stop(processes.find(folder / "agent.json"))
     await processes.stop(processes.belonging_to(folder))
+    processes.remove_cgroups(entry.name for entry in (folder / "data/alloc").glob("*"))
     for entry in sorted(folder.iterdir()):
         if entry.name != "node.json":
             await asyncio.to_thread(_remove, entry)
     await asyncio.to_thread(processes.remove_tree, folder)
-
-
-def owners(stack: str) -> set[str]:
-    """The owners of a stack's nodes on this machine, as their marks say."""
-    return {mark.owner for _, mark in _marked(nodes_dir(stack))}
-
-
-async def reap(stack: str, keep: Collection[str]) -> list[str]:
-    """Removes a stack's nodes on this machine whose owner is not to be kept; returns their names.
-
-    Only for what no state records any more: nothing is drained.
-    """
-    gone = [(f, mark) for f, mark in _marked(nodes_dir(stack)) if mark.owner not in keep]
-    for folder, _ in gone:
-        await remove_node(folder)
-    return [mark.node for _, mark in gone]
-
-
-class LocalNodeGroup(NodeGroup):
-    """``vdc:local:NodeGroup``."""
-
-    token = "vdc:local:NodeGroup"  # noqa: S105 - a type token
-
-    def driver(self, inputs: GroupInputs, nomad: Nomad | None) -> LocalDriver:
-        """Agents under the stack's folder; each introduced to the scheduler by name."""
-        role: ServerRole | ClientRole
-        if inputs.role == "server":
-            role = ServerRole(inputs.count, (), inputs.gossip_key)
-        else:
-            home = Home.of_user()
-            meta = (("packages", str(home.packages)), ("python", sys.executable))
-            role = ClientRole(
-                servers=inputs.scheduler.rpc if inputs.scheduler else (),
-                group=inputs.group,
-                interface=_LOOPBACK,
-                cpu_mhz=inputs.cpu_mhz,
-                memory_mib=inputs.memory_mib,
-                disk_mib=inputs.disk_mib,
-                meta=meta,
-            )
-        template = Template(
-            owner=inputs.owner,
-            nodes_dir=nodes_dir(inputs.stack),
-            names=inputs.names,
-            site=inputs.site,
-            ca_cert=inputs.ca_cert,
-            cert=inputs.cert,
-            key=inputs.key,
-            role=role,
-        )
-
-        async def introduce(name: str) -> str:
-            if nomad is None:
-                raise SchedulerError("a work node can be introduced only by the scheduler")
-            return await nomad.introduction(name, _INTRODUCTION_S)
-
-        return LocalDriver(template, introduce)
-
-
-GROUP = LocalNodeGroup
-
-
-def nodes_dir(stack: str) -> Path:
-    """The folder of a stack's nodes on this machine."""
-    return Home.of_user().stack(stack).nodes
-
-
-def _marked(folder: Path) -> list[tuple[Path, Mark]]:
-    return [(f, mark) for f in sorted(folder.glob("*/")) if (mark := _mark(f))]
-
-
-def _mark(folder: Path) -> Mark | None:
-    try:
-        return Mark.model_validate_json((folder / "node.json").read_bytes())
-    except (OSError, ValidationError):
-        return None
-
-
-def _holds_something(folder: Path) -> bool:
-    """Whether a folder has content; a mark that a cut run had begun to write is none."""
-    return folder.exists() and any(e.name != ".node.json.new" for e in folder.iterdir())
-
-
-def _started(folder: Path) -> bool:
-    """Whether the agent has run: then others know its ports, and it keeps them."""
-    return (folder / "agent.json").exists() and (folder / "data").exists()
-
-
-def _facts(folder: Path, mark: Mark, *, running: bool) -> NodeFacts:
-    state: State = "partial"
-    if running:
-        state = "running"
-    elif _started(folder):
-        state = "stopped"
-    ports = Slot(mark.slot).ports
-    return NodeFacts(
-        mark.node,
-        state,
-        mark.digest,
-        (
-            ("address", HOST),
-            ("http", str(ports.http)),
-            ("incarnation", mark.incarnation),
-            ("rpc", str(ports.rpc)),
-            ("serf", str(ports.serf)),
-        ),
-    )
 
 
 def _remove(entry: Path) -> None:
