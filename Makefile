@@ -72,7 +72,7 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 .venv/.complete: $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "vdc needs Python 3.11 or newer, and $(PYTHON) is not; say make PYTHON=…" >&2; exit 1; }
-	@echo "==> Making the Python environment in .venv"
+	@echo "==> Making the Python environment in .venv, about a minute"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
