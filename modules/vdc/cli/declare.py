@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from vdc.cli.project import DEFAULT_STACK, STACK_VARIABLE
+from vdc.cli.project import stack_name
 from vdc.declaration import Checked, check, load
 from vdc.errors import DeclarationError
 from vdc.plan import plan as plan_of
@@ -86,7 +86,7 @@ def declarations() -> list[Path]:
 
 def declaration_of(target: str | None) -> Path:
     """The file of a stack; a file's own name stands for itself."""
-    name = target or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
+    name = stack_name(target)
     is_file = name.endswith((".yaml", ".yml")) or os.sep in name
     return Path(name) if is_file else STACKS / f"{name}.yaml"
 

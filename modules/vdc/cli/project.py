@@ -103,6 +103,11 @@ class Stack:
             file.write(secrets.token_urlsafe(32))
 
 
+def stack_name(name: str | None = None) -> str:
+    """The stack that is meant: the one named, else ``$VDC_STACK``, else the default."""
+    return name or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
+
+
 def find_stack(name: str | None, folder: Path | None = None) -> Stack:
     """The stack of this name in the checkout around a folder (the current one by default).
 
@@ -112,8 +117,7 @@ def find_stack(name: str | None, folder: Path | None = None) -> Stack:
     folder = (folder or Path.cwd()).absolute()
     for candidate in (folder, *folder.parents):
         if (candidate / "Pulumi.yaml").is_file() and (candidate / "stacks").is_dir():
-            chosen = name or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
-            return Stack(candidate, chosen, Home.of_user())
+            return Stack(candidate, stack_name(name), Home.of_user())
     raise StackError(
         f"{folder} is in no vdc project (no Pulumi.yaml with stacks/ beside it here or above); "
         "change to one"

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from vdc.cli import mend
-from vdc.cli.project import DEFAULT_STACK, STACK_VARIABLE, Stack, find_stack
+from vdc.cli.project import DEFAULT_STACK, Stack, find_stack, stack_name
 from vdc.cli.toolchain import Output, OutputOption
 from vdc.errors import StackError
 from vdc.provider.processes import belonging_to
@@ -149,7 +149,7 @@ def token(
     from vdc.client.profile import Profile
     from vdc.home import Home
 
-    name = stack or os.environ.get(STACK_VARIABLE) or DEFAULT_STACK
+    name = stack_name(stack)
     profile = Profile.load(Home.of_user(), name)
     if output is Output.JSON:
         value = {"token": profile.token, "address": profile.address, "ca": str(profile.ca_file)}
