@@ -30,7 +30,7 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing; this comman
 
 @app.command()
 def install(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:  # noqa: ARG001
-    """Obtain what is missing: from PATH, the official release, or a build from source."""
+    """Obtain Pulumi and Nomad: from PATH, a release or source."""
     # Here, because the HTTP client that it needs would delay every other command.
     from vdc.toolchain import install as toolchain
     from vdc.toolchain.progress import reporter
@@ -40,7 +40,7 @@ def install(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None
 
 @app.command()
 def status(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:  # noqa: ARG001
-    """Show what is installed and where; exit code 3 when something is missing."""
+    """Show where they are; exit code 3 if one is missing."""
     engines = found.status(Home.of_user())
     _show(engines, output)
     if not all(engine.ok for engine in engines):
