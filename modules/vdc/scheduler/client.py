@@ -141,6 +141,11 @@ class Nomad:
             raise SchedulerError("the scheduler has no leader")
         return address
 
+    async def check_keyring(self) -> None:
+        """Raises while identities cannot be signed: for an instant after the first election."""
+        if not (await self.json("GET", "/.well-known/jwks.json"))["keys"]:
+            raise SchedulerError("the scheduler has no signing key yet")
+
     async def bootstrap(self, secret: str) -> None:
         """Makes ``secret`` (a UUID) the first management token; done already with it is success."""
         try:

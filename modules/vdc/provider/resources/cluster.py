@@ -90,6 +90,7 @@ async def _bootstrapped(nomad: Nomad, token: str) -> None:
     while True:
         try:
             await nomad.leader()
+            await nomad.check_keyring()  # work nodes are introduced with signed tokens
             await nomad.bootstrap(token)
         except SchedulerError as error:
             # 403: another's token; 400: another bootstrapped it. Neither gets better by waiting.
