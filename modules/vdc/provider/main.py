@@ -28,7 +28,8 @@ _GRACE_S = 1.0
 
 async def _engine_gone(address: str) -> None:
     """Returns when the engine's address, once reached, can be reached no more."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    options = [("grpc.enable_http_proxy", 0)]  # the engine is on this machine
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
         while True:
             try:
                 await asyncio.wait_for(channel.channel_ready(), _GRACE_S)

@@ -19,7 +19,7 @@ from vdc.bootstrap.agent import (
     client_config,
     server_config,
 )
-from vdc.errors import ForeignNodeError, ToolchainError
+from vdc.errors import ForeignNodeError, NodeError, ToolchainError
 from vdc.provider import processes
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.local import marks
@@ -94,6 +94,7 @@ class LocalDriver:
         if agents and mark.digest == self.digest:
             return marks.facts(folder, mark, running=True)
         await processes.stop(agents)
+        unknown_to_others = not marks.started(folder)
         await self._configure(folder, mark)
         mark = mark.model_copy(update={"digest": self.digest})
         processes.write_private(folder / "node.json", mark.model_dump_json())
@@ -101,7 +102,16 @@ class LocalDriver:
         command = [self._nomad, "agent", "-config", str(folder / "agent.json")]
         process = processes.start(command, folder, log)
         port = Slot(mark.slot).ports.http
-        await processes.wait_listening(process, HOST, port, log, _LISTEN_S)
+        try:
+            await processes.wait_listening(process, HOST, port, log, _LISTEN_S)
+        except NodeError:
+            if not unknown_to_others or Slot(mark.slot).free:
+                raise
+            # Somebody took the ports between our look and the agent's start: others, then.
+            await processes.stop([process])
+            for entry in (folder / "data", folder / "agent.json"):
+                await asyncio.to_thread(_remove, entry)
+            return await self.create(name)
         return marks.facts(folder, mark, running=True)
 
     async def delete(self, name: str) -> None:
