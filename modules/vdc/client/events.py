@@ -49,7 +49,8 @@ def _events(http: httpx.Client, address: str) -> Generator[Event, None, None]:
                 for message in source.iter_sse():
                     last_id = message.id or last_id
                     broken_since = None
-                    yield Event.model_validate_json(message.data)
+                    if message.data:  # else a heartbeat
+                        yield Event.model_validate_json(message.data)
         except (httpx.HTTPError, SSEError) as error:
             broken_since = broken_since or time.monotonic()
             if not last_id or time.monotonic() - broken_since > _AWAY_S:

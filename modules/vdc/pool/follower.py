@@ -19,7 +19,7 @@ from vdc.scheduler.stream import opened
 from vdc.scheduler.work import Work
 
 _LOG = logging.getLogger(__name__)
-_TOPICS = ("Node", "Allocation", "Job", "Deployment")
+_TOPICS = ("Node", "Allocation", "Job", "Deployment", "Evaluation")
 # The scheduler forgets ended nodes without an event; a listing now and then notices.
 _RELIST_S = 600.0
 # A server that is away offers no event; knocking is cheap, and a second goes unnoticed.
@@ -82,7 +82,7 @@ class Follower:
             async for batch in batches:
                 self.as_of = datetime.now(UTC)
                 for event in batch:
-                    await self._apply(event)
+                    self._apply(event)
 
     async def _listed(self) -> ReadModel:
         nodes = await self._nomad.nodes()
@@ -106,15 +106,15 @@ class Follower:
         """A list says little about a job; what we ask about is read as a whole."""
         return await self._work.job(stub.id) if stub.fact(APP) or stub.fact(RUN) else stub
 
-    async def _apply(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         match event.topic:
             case "Node":
                 self._apply_node(event)
             case "Allocation":
                 self._apply_allocation(event.payload)
             case "Job":
-                await self._apply_job(event)
-            case "Deployment":
+                self._apply_job(event)
+            case "Deployment" | "Evaluation":
                 self._watch.job_changed(str(event.payload.get("JobID", "")))
 
     def _apply_node(self, event: Event) -> None:
@@ -136,16 +136,12 @@ class Follower:
             self.model.put_run(Placement.of(raw))
         self._watch.job_changed(allocation.job)
 
-    async def _apply_job(self, event: Event) -> None:
-        if str(event.payload.get("Namespace")) != "default":
+    def _apply_job(self, event: Event) -> None:
+        if event.payload.get("Namespace") != "default":
             return
-        job: Job | None = Job.of(event.payload)
-        if event.type in {"JobDeregistered", "JobBatchDeregistered"}:
-            # The event is the same whether the job was stopped or forgotten.
-            job = await self._work.job(event.key)
-        if job is None:
+        if event.deleted:
             self.model.drop_job(event.key)
             self._watch.forget("run", event.key)
         else:
-            self.model.put_job(job)
+            self.model.put_job(Job.of(event.payload))
         self._watch.job_changed(event.key)

@@ -194,7 +194,7 @@ def job_of(run_id: str, request: RunRequest) -> dict[str, Any]:
                             "command": literal(request.command[0]),
                             "args": [literal(arg) for arg in request.command[1:]],
                         },
-                        "Env": {key: literal(value) for key, value in request.env.items()},
+                        "Env": dict(request.env),
                         "Resources": {"CPU": request.cpu_mhz, "MemoryMB": request.memory_mib},
                         "LogConfig": {"MaxFiles": 2, "MaxFileSizeMB": 20},
                     }

@@ -6,7 +6,6 @@ scheduler refuses becomes a :class:`~vdc.errors.SchedulerError` that carries its
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -15,7 +14,7 @@ import httpx
 
 from vdc.errors import SchedulerError
 from vdc.scheduler.access import Access
-from vdc.scheduler.model import Allocation, Event, SchedulerNode
+from vdc.scheduler.model import Allocation, SchedulerNode
 
 # The scheduler answers within milliseconds; blocking queries name their own wait on top.
 _TIMEOUT_S = 30.0
@@ -269,29 +268,3 @@ class Nomad:
     async def collect_garbage(self) -> None:
         """Asks servers and agents to drop ended jobs, evaluations and allocations now."""
         await self.call("PUT", "/v1/system/gc")
-
-    # --- events ------------------------------------------------------------------
-
-    async def events(self, topics: Sequence[str], index: int) -> AsyncIterator[Event]:
-        """The scheduler's events after ``index``, for ever.
-
-        The buffer on a server is short: a caller that was away lists anew and goes on from
-        the index of that list.
-
-        Raises:
-            SchedulerError: The stream broke; list anew and call again.
-        """
-        query = "&".join(f"topic={topic}" for topic in topics)
-        path = f"/v1/event/stream?{query}&namespace=*&index={index}"
-        async with self.stream(path, {}) as response:
-            async for line in response.aiter_lines():
-                batch = json.loads(line) if line else {}
-                for raw in batch.get("Events") or []:
-                    payload = raw.get("Payload") or {}
-                    yield Event(
-                        topic=raw["Topic"],
-                        type=raw["Type"],
-                        key=raw["Key"],
-                        index=int(raw["Index"]),
-                        payload=next(iter(payload.values()), {}),
-                    )

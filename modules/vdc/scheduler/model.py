@@ -120,10 +120,16 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the scheduler's stream; ``payload`` is the object under the topic's name."""
+    """One event of the scheduler's stream.
+
+    Attributes:
+        payload: The object under the topic's name.
+        deleted: The servers have forgotten the object; said of jobs alone.
+    """
 
     topic: str
     type: str
     key: str
     index: int
     payload: Mapping[str, Any]
+    deleted: bool = False

@@ -329,15 +329,15 @@ def verdict(
     if job.version != version:
         why = deployment.description if deployment else ""
         return Verdict("failed", why or "the job was changed while it was being installed")
-    states = {evaluation.status for evaluation in evaluations}
-    if "pending" in states:
-        return Verdict("waiting", "the scheduler has not decided yet")
     if deployment is not None:
         if deployment.status == "successful":
             return Verdict("healthy")
         if deployment.status in {"failed", "cancelled"}:
             return Verdict("failed", deployment.description)
         return Verdict("waiting", deployment.description)
+    states = {evaluation.status for evaluation in evaluations}
+    if "pending" in states:
+        return Verdict("waiting", "the scheduler has not decided yet")
     if "blocked" in states:
         return Verdict("waiting", "not every instance has found room yet")
     done = {"running", "complete"} if job.type in {"batch", "sysbatch"} else {"running"}

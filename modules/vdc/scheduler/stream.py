@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from vdc.errors import SchedulerError
 from vdc.scheduler.client import Nomad
@@ -44,13 +45,16 @@ async def _batches(lines: AsyncIterator[str]) -> AsyncIterator[list[Event]]:
         except TimeoutError:
             raise SchedulerError("the scheduler's event stream fell silent") from None
         batch = json.loads(line) if line else {}
-        yield [
-            Event(
-                topic=raw["Topic"],
-                type=raw["Type"],
-                key=raw["Key"],
-                index=int(raw["Index"]),
-                payload=next(iter((raw.get("Payload") or {}).values()), {}),
-            )
-            for raw in batch.get("Events") or []
-        ]
+        yield [_event(raw) for raw in batch.get("Events") or []]
+
+
+def _event(raw: Mapping[str, Any]) -> Event:
+    payload = raw.get("Payload") or {}
+    return Event(
+        topic=raw["Topic"],
+        type=raw["Type"],
+        key=raw["Key"],
+        index=int(raw["Index"]),
+        payload=payload.get(raw["Topic"]) or {},
+        deleted=bool(payload.get("Deleted")),
+    )

@@ -83,8 +83,13 @@ class Work:
         return [Evaluation.of(raw) for raw in raws or []]
 
     async def services(self, job_id: str) -> list[ServiceAddress]:
-        """Where the job's services listen now, by name and address."""
-        raws = await self._json("GET", f"/v1/job/{job_id}/services")
+        """Where the job's services listen now, by name and address; an unknown job has none."""
+        try:
+            raws = await self._json("GET", f"/v1/job/{job_id}/services")
+        except SchedulerError as error:
+            if error.status == 404:
+                return []
+            raise
         return sorted(ServiceAddress.of(raw) for raw in raws or [])
 
     async def failing_checks(self, placement_id: str) -> list[str]:

@@ -1,0 +1,131 @@
+"""A running pool service for tests, over a :class:`nomad_lab.NomadLab`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from nomad_lab import GROUP, SITE, NomadLab
+
+from vdc.client import PoolClient
+from vdc.provider import processes
+from vdc.provider.slots import HOST, choose
+
+_PATIENCE_S = 30.0
+
+
+@dataclass
+class PoolLab:
+    """A service process and tokens for it."""
+
+    lab: NomadLab
+    folder: Path
+    library: tuple[Path, ...] = ()
+    operator: str = field(default="", repr=False)
+    viewer: str = field(default="", repr=False)
+    service: str = field(default="", repr=False)
+    port: int = 0
+
+    @property
+    def config(self) -> Path:
+        """The service's configuration file."""
+        return self.folder / "service.json"
+
+    @property
+    def log(self) -> Path:
+        """What the service wrote."""
+        return self.folder / "service.log"
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"https://{HOST}:{self.port}"
+
+    def client(self, token: str | None = None) -> PoolClient:
+        """A client with a token, the operator's unless another is given."""
+        chosen = self.operator if token is None else token
+        return PoolClient(self.address, self.folder / "tls" / "ca.pem", chosen)
+
+    def configure(self, price: str | None = "0.02", labels: dict[str, str] | None = None) -> None:
+        """Writes the configuration."""
+        tls = self.folder / "tls"
+        scheduler = self.lab.folder / "tls"
+        content: dict[str, Any] = {
+            "name": "lab",
+            "host": HOST,
+            "port": self.port,
+            "cert_file": str(tls / "cert.pem"),
+            "key_file": str(tls / "key.pem"),
+            "scheduler": {
+                "addresses": [self.lab.address],
+                "ca_file": str(scheduler / "ca.pem"),
+                "cert_file": str(scheduler / "cert.pem"),
+                "key_file": str(scheduler / "key.pem"),
+            },
+            "token_file": str(self.folder / "token"),
+            "packages_dir": str(self.lab.folder / "packages"),
+            "groups": [
+                {
+                    "site": SITE,
+                    "name": GROUP,
+                    "node_class": GROUP,
+                    "labels": {"tier": "general"} if labels is None else labels,
+                    "price": price,
+                }
+            ],
+            "currency": "USD",
+            "library": [str(folder) for folder in self.library],
+        }
+        processes.write_private(self.config, json.dumps(content))
+
+    def start(self) -> None:
+        """Starts the service and waits until it listens."""
+        command = [sys.executable, "-m", "vdc.pool", "--config", str(self.config)]
+        process = processes.start(command, self.folder, self.log)
+        asyncio.run(processes.wait_listening(process, HOST, self.port, self.log, _PATIENCE_S))
+
+    @property
+    def process(self) -> psutil.Process:
+        """The service."""
+        (found,) = processes.find(self.config)
+        return found
+
+    def kill(self) -> None:
+        """Ends the service as a crash would."""
+        process = self.process
+        process.kill()
+        process.wait(10)
+
+    def reload(self) -> None:
+        """Makes the service read its configuration again."""
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """Ends the service in order."""
+        asyncio.run(processes.stop(processes.find(self.config)))
+
+
+@contextmanager
+def pool_lab(lab: NomadLab, folder: Path, library: Sequence[Path] = ()) -> Iterator[PoolLab]:
+    """A service with an operator's and a viewer's token; ended when the block ends."""
+    pool = PoolLab(lab, folder, tuple(library))
+    pool.operator = lab.token("vdc-operator")
+    pool.viewer = lab.token("vdc-viewer")
+    pool.service = lab.token("vdc-pool-service")
+    pool.port = choose(str(folder), ()).ports.http
+    lab.certificate(folder / "tls")
+    processes.write_private(folder / "token", pool.service)
+    pool.configure()
+    try:
+        pool.start()
+        yield pool
+    finally:
+        pool.stop()
