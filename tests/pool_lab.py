@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from nomad_lab import GROUP, SITE, NomadLab
 
+from nomad_lab import GROUP, SITE, NomadLab
 from vdc.client import PoolClient
 from vdc.provider import processes
 from vdc.provider.slots import HOST, choose

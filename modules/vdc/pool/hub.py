@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 from collections import deque
 from collections.abc import Iterator
@@ -59,17 +58,16 @@ class Hub:
 
     def __init__(self, remembered: int = _REMEMBERED, queue: int = _QUEUE) -> None:
         self._life = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
+        self._count = 0
         self._recent: deque[Numbered] = deque(maxlen=remembered)
         self._listeners: set[Listener] = set()
         self._queue = queue
-        self._last = f"{self._life}-0"
         self._closed = False
 
     def publish(self, event: Event) -> None:
         """Hands an event to every listener; never waits."""
-        self._last = f"{self._life}-{next(self._numbers)}"
-        numbered = Numbered(self._last, event)
+        self._count += 1
+        numbered = Numbered(self._id(), event)
         self._recent.append(numbered)
         for listener in self._listeners:
             listener.offer(numbered)
@@ -96,9 +94,12 @@ class Hub:
             listener.close()
 
     def _since(self, last_id: str) -> list[Numbered]:
-        if last_id == self._last:
-            return []
-        for index, numbered in enumerate(self._recent):
-            if numbered.id == last_id:
-                return list(itertools.islice(self._recent, index + 1, None))
-        return [Numbered(self._last, Event(kind="reset"))]
+        life, _, number = last_id.rpartition("-")
+        if life == self._life and number.isdecimal():
+            missed = self._count - int(number)
+            if 0 <= missed <= len(self._recent):
+                return list(self._recent)[len(self._recent) - missed :]
+        return [Numbered(self._id(), Event(kind="reset"))]
+
+    def _id(self) -> str:
+        return f"{self._life}-{self._count}"
