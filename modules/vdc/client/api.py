@@ -228,9 +228,8 @@ class PoolClient:
         """Returns the run once it has ended."""
         with opened(self._http, self.address) as events:
             run = self.run_of(run_id)
-            for event in events:
-                if run.ended:
-                    break
+            while not run.ended:
+                event = next(events)
                 if event.kind == "reset" or (event.kind, event.name) == ("run", run_id):
                     run = self.run_of(run_id)
             return run
