@@ -80,7 +80,8 @@ class Datacenter(pulumi.ComponentResource):
                 "stack": stack,
                 "datacenter": self.plan.name,
                 "currency": self.plan.currency,
-                "groups": [_facts(group) for group in self.plan.groups],
+                # Servers run no work and are no part of what the pool offers.
+                "groups": [_facts(g) for g in self.plan.groups if g.role == "client"],
                 "cert": self.authority.service_cert,
                 "key": self.authority.service_key,
                 "scheduler": control.scheduler,
