@@ -61,7 +61,7 @@ def install(
     output: OutputOption = None,
     yes: YesOption = False,  # noqa: ARG001
 ) -> None:
-    """Install a package from the library and return when it is healthy.
+    """Install a package. Returns when it is healthy.
 
     The same again with other options changes the app in place; with the same options it
     changes nothing. `vdc library PACKAGE` shows the options.
@@ -94,7 +94,7 @@ def scale(
     output: OutputOption = None,
     yes: YesOption = False,  # noqa: ARG001
 ) -> None:
-    """Change how many instances an app has, and return when it is healthy with them.
+    """Change how many instances an app has. Returns when they are healthy.
 
     Example: vdc scale web 5, or with a task group: vdc scale pi worker=3
     """

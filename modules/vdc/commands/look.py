@@ -20,7 +20,7 @@ app = typer.Typer()
 
 @app.command()
 def status(context: typer.Context, output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
-    """Show in one look how the pool and its apps are; exit code 4 when something is not well."""
+    """Show how the pool and its apps are. Exit code 4 when something is not well."""
     session = Session.of(context, output)
     with session.connect() as client:
         found = Status(client.address, client.pool(), tuple(client.apps()))
@@ -31,7 +31,7 @@ def status(context: typer.Context, output: OutputOption = None, yes: YesOption =
 
 @app.command()
 def pool(context: typer.Context, output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
-    """Show capacity, what is allocated and what is free, by site and group."""
+    """Show capacity by site and group. Allocated is what work has reserved."""
     session = Session.of(context, output)
     with session.connect() as client:
         show(session, client.pool())
@@ -52,7 +52,7 @@ def library(
     output: OutputOption = None,
     yes: YesOption = False,  # noqa: ARG001
 ) -> None:
-    """Show what can be installed; with a name, one package and its options."""
+    """Show what can be installed. With a name, one package and its options."""
     session = Session.of(context, output)
     with session.connect() as client:
         show(session, client.package(package) if package else client.library())
@@ -65,7 +65,7 @@ def apps(
     output: OutputOption = None,
     yes: YesOption = False,  # noqa: ARG001
 ) -> None:
-    """Show what is installed; with a name, one app and where it answers."""
+    """Show what is installed. With a name, one app and where it answers."""
     session = Session.of(context, output)
     with session.connect() as client:
         show(session, client.app(name) if name else client.apps())
@@ -73,7 +73,7 @@ def apps(
 
 @app.command()
 def events(context: typer.Context, output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
-    """Show every change as it happens, until Ctrl-C."""
+    """Show every change as it happens. Ctrl-C ends it."""
     session = Session.of(context, output)
     with session.connect() as client:
         for event in client.events():

@@ -81,7 +81,7 @@ TimeoutOption = Annotated[
     typer.Option(
         "--timeout",
         metavar="SECONDS",
-        min=0.001,
+        min=0,
         help="Wait no longer than this; what was asked for goes on.",
         show_default="as long as it takes",
     ),

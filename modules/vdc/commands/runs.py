@@ -49,9 +49,10 @@ def run(
     output: OutputOption = None,
     yes: YesOption = False,  # noqa: ARG001
 ) -> None:
-    """Run a command once on some node; print what it prints, exit with its exit code.
+    """Run a command once on some node.
 
-    Without a command, list the runs. Ctrl-C stops the run.
+    What it prints is printed here, and its exit code is the exit code here. Without a command,
+    the runs are listed. Ctrl-C stops the run.
 
     Example: vdc run --memory 512 -- python3 -c 'print(6*7)'
     """
@@ -83,7 +84,9 @@ def submit(
     output: OutputOption = None,
     yes: YesOption = False,  # noqa: ARG001
 ) -> None:
-    """Run a program on an app, such as a Spark cluster; exit with the program's exit code.
+    """Run a program on an app, such as a Spark cluster.
+
+    What it prints is printed here, and its exit code is the exit code here.
 
     Example: vdc submit pi example:pi -- 20
     """

@@ -201,7 +201,7 @@ def _runs(runs: Sequence[Run]) -> Table:
 
 def _table(*names: str) -> Table:
     """A table with these columns; numbers' names end with ``>`` and stand to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in names:
         right = name.endswith(">")
         table.add_column(name.removesuffix(">"), justify="right" if right else "left")

@@ -31,7 +31,7 @@ class Progress:
     """How far an artifact is.
 
     Attributes:
-        stage: What is being done: ``waiting``, ``fetching`` or ``unpacking``.
+        stage: What is being done: ``waiting for``, ``fetching``, ``checking`` or ``unpacking``.
         done: Bytes of the archive dealt with in this stage.
         total: Bytes of the archive; None when nobody knows.
     """
@@ -66,7 +66,7 @@ def ensure(
     if _holds(folder, artifact):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    progress(Progress("waiting", 0, artifact.size or None))
+    progress(Progress("waiting for", 0, artifact.size or None))
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if _holds(folder, artifact):
             return folder
@@ -84,12 +84,12 @@ def ensure(
 
 def _fill(artifact: Artifact, work: Path, progress: Callable[[Progress], None]) -> None:
     total = artifact.size or None
-    archive = pip.download(
-        artifact.pypi,
-        artifact.sha256,
-        work / "download",
-        lambda done: progress(Progress("fetching", done, total)),
-    )
+
+    def fetching(done: int) -> None:
+        stage = "checking" if done == total else "fetching"
+        progress(Progress(stage, done, total))
+
+    archive = pip.download(artifact.pypi, artifact.sha256, work / "download", fetching)
     size = archive.stat().st_size
     tree = work / "tree"
     unpack(
