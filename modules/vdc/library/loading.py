@@ -106,7 +106,7 @@ def _places(folder: Path) -> list[Path]:
 
 
 def _refuse(problems: Iterator[Problem] | Sequence[Problem]) -> None:
-    lines = [str(problem) for problem in problems]
+    lines = [str(problem) for problem in sorted(problems)]
     if lines:
         raise PackageError("\n".join(lines))
 

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from vdc.declaration.fields import Model
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$")]
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+){1,3}([a-z0-9.+-]*)$")]
-Line = Annotated[str, StringConstraints(pattern=r"^\S([^\n]{0,118}\S)?$")]
-File = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
-Inner = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_./-]*$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Pinned = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][^\s*]*$")]
+
+def _text(pattern: str, example: str) -> Any:
+    """Text of one form, with an example that problems and editors show."""
+    return Field(pattern=pattern, examples=[example])
+
+
+Name = Annotated[str, _text(r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$", "spark")]
+Version = Annotated[str, _text(r"^[0-9]+(\.[0-9]+){1,3}([a-z0-9.+-]*)$", "1.0.0")]
+Line = Annotated[str, _text(r"^\S([^\n]{0,118}\S)?$", "A small web service")]
+File = Annotated[str, _text(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "icon.svg")]
+Inner = Annotated[str, _text(r"^[A-Za-z0-9_-][A-Za-z0-9_./-]*$", "examples/pi.py")]
+Url = Annotated[str, _text(r"^[a-z][a-z0-9+.-]*://\{address\}", "http://{address}/")]
+Sha256 = Annotated[str, _text(r"^[0-9a-f]{64}$", "64 hexadecimal digits")]
+Pinned = Annotated[str, _text(r"^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][^\s*]*$", "distribution==1.0.0")]
 
 
 class EndpointManifest(Model):
     """A way to reach the software: the job registers the service ``<app>-<name>`` for it."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*://\{address\}")] = Field(
-        description="How to write it; {address} stands for host and port.",
-        examples=["http://{address}/"],
-    )
+    url: Url = Field(description="How to write it; {address} stands for host and port.")
     summary: Line = Field(description="What one finds there.")
 
 
@@ -40,15 +44,6 @@ class HealthManifest(Model):
     )
     option: str = Field("", description="The field must equal the value of this option.")
     equals: Any = Field(None, description="The field must equal this value.")
-
-    @model_validator(mode="after")
-    def _one_expectation(self) -> Self:
-        given = bool(self.option) + ("equals" in self.model_fields_set)
-        if self.field and given != 1:
-            raise ValueError("a field is compared with exactly one of option and equals")
-        if not self.field and given:
-            raise ValueError("option and equals compare a field; name it")
-        return self
 
 
 class CopyManifest(Model):
@@ -75,7 +70,7 @@ class CommandManifest(Model):
     """Something that an installed app can be asked to run."""
 
     summary: Line = Field(description="What it does.")
-    job: File = Field(description="Its job file, a batch job.", examples=["submit.nomad.hcl"])
+    job: File = Field(description="Its job file, a batch job.")
     examples: Mapping[Name, Inner] = Field(
         default_factory=dict, description="Programs that come with the package: name and file."
     )

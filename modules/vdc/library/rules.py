@@ -26,9 +26,8 @@ FILES = ("README.md", "example.yaml", "job.nomad.hcl")
 def findings(manifest: Manifest, folder: Path) -> Findings:
     """Everything that is wrong with a package whose manifest has the right shape."""
     if folder.name != manifest.name:
-        yield Finding(
-            ("name",), f"is not the folder's (got {manifest.name})", f"write {folder.name}"
-        )
+        remedy = f"write {folder.name}, or name the folder {manifest.name}"
+        yield Finding(("name",), f"is not the folder's name (got {manifest.name})", remedy)
     yield from _files(manifest, folder)
     yield from _options(manifest.options)
     yield from _references(manifest)
@@ -79,6 +78,10 @@ def _references(manifest: Manifest) -> Findings:
     for index, check in enumerate(manifest.health):
         at = ("health", index)
         yield from _known((*at, "endpoint"), check.endpoint, manifest.endpoints, "an endpoint")
+        expectations = bool(check.option) + ("equals" in check.model_fields_set)
+        if expectations != bool(check.field):
+            remedy = "name a field with either option or equals, or none of the three"
+            yield Finding(at, "does not say what is compared with what", remedy)
         if check.option:
             yield from _known((*at, "option"), check.option, properties, "an option")
     for group, option in manifest.scale.items():

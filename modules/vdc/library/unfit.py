@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from vdc.declaration.finding import Path, did_you_mean
+from vdc.declaration.finding import Path, did_you_mean, nearest
 
 _KINDS = {
     "integer": ("is not a whole number", "write digits"),
@@ -46,12 +46,13 @@ def _explained(error: ValidationError) -> Iterator[Unfit]:
         case "additionalProperties" if isinstance(value, Mapping) and limit is False:
             for key in value:
                 if key not in known:
-                    free = [name for name in known if name not in value]
-                    remedy = did_you_mean(str(key), free, f"known are {', '.join(known) or 'none'}")
+                    remedy = did_you_mean(str(key), known, f"known are {', '.join(known)}")
                     yield Unfit((*path, key), "is not known", remedy)
         case "required":
+            strange = [key for key in value if key not in known]
+            meant = {nearest(str(key), known) for key in strange}
             for key in limit:
-                if key not in value:
+                if key not in value and key not in meant:  # misspelt is not missing
                     doc = str(schema["properties"][key].get("description", "")).rstrip(".")
                     about = f" ({doc[:1].lower()}{doc[1:]})" if doc else ""
                     yield Unfit((*path, key), "is missing", f"give it a value{about}")
@@ -73,8 +74,12 @@ def _objection(error: ValidationError, value: Any, limit: Any) -> tuple[str, str
         case "enum":
             choice = ", ".join(map(str, limit))
             return f"is none of {choice}", did_you_mean(str(value), map(str, limit), "choose one")
+        case "minItems" | "minProperties" if not value:
+            return "is empty", "add an entry"
         case "pattern":
-            return f"does not match {limit}", "write it in this form"
+            schema: Any = error.schema
+            example = schema.get("examples", [f"what matches {limit}"])[0]
+            return "does not have the right form", f"write it like {example}"
     return error.message, "see the schema"
 
 
