@@ -5,39 +5,23 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from vdc.cli.project import stack_name
-from vdc.declaration import Checked, check, load
+from vdc.commands.params import OutputOption, YesOption
+from vdc.commands.session import Output
 from vdc.errors import DeclarationError
-from vdc.plan import plan as plan_of
-from vdc.plan import render
+
+if TYPE_CHECKING:
+    from vdc.declaration import Checked
 
 app = typer.Typer()
 
 STACKS = Path("stacks")
-
-
-class Report(StrEnum):
-    """How ``validate`` answers."""
-
-    text = "text"
-    json = "json"
-
-
-class View(StrEnum):
-    """How ``plan`` answers."""
-
-    table = "table"
-    json = "json"
-
-
-Yes = Annotated[bool, typer.Option("--yes", help="Accepted, as everywhere; nothing is asked here.")]
 
 
 @app.command()
@@ -46,14 +30,17 @@ def validate(
         list[Path] | None,
         typer.Argument(metavar="[FILE]...", help="Declarations; default: every stacks/*.yaml."),
     ] = None,
-    output: Annotated[Report, typer.Option(help="How to answer.")] = Report.text,
-    yes: Yes = False,  # noqa: ARG001
+    output: OutputOption = None,
+    yes: YesOption = False,  # noqa: ARG001
 ) -> None:
     """Check declarations, offline: every problem at once, with its line and what to do."""
+    # Here and below: the models' import would delay every command that checks nothing.
+    from vdc.declaration import check
+
     results = {file: check(file) for file in files or declarations()}
     if not results:
         raise typer.BadParameter("there is no stacks/*.yaml here; name a file")
-    if output is Report.json:
+    if output is Output.JSON:
         typer.echo(json.dumps({"files": [_result(*item) for item in results.items()]}, indent=2))
     else:
         for file, checked in results.items():
@@ -68,12 +55,16 @@ def plan(
         str | None,
         typer.Argument(metavar="[STACK|FILE]", help="Default: $VDC_STACK, or the stack local."),
     ] = None,
-    output: Annotated[View, typer.Option(help="How to answer.")] = View.table,
-    yes: Yes = False,  # noqa: ARG001
+    output: OutputOption = None,
+    yes: YesOption = False,  # noqa: ARG001
 ) -> None:
     """Show the machines, capacity and price per hour that a declaration comes to."""
+    from vdc.declaration import load
+    from vdc.plan import plan as plan_of
+    from vdc.plan import render
+
     made = plan_of(load(declaration_of(target)))
-    if output is View.json:
+    if output is Output.JSON:
         typer.echo(json.dumps(render.document(made), indent=2))
     else:
         Console().print(render.table(made))
@@ -92,6 +83,9 @@ def declaration_of(target: str | None) -> Path:
 
 
 def _say(file: Path, checked: Checked) -> None:
+    from vdc.plan import plan as plan_of
+    from vdc.plan import render
+
     for problem in checked.problems:
         typer.echo(problem, err=True)
     if checked.declaration:
@@ -99,6 +93,9 @@ def _say(file: Path, checked: Checked) -> None:
 
 
 def _result(file: Path, checked: Checked) -> dict[str, Any]:
+    from vdc.plan import plan as plan_of
+    from vdc.plan import render
+
     declaration = checked.declaration
     return {
         "file": str(file),

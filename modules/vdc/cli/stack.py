@@ -16,7 +16,8 @@ import typer
 
 from vdc.cli import mend
 from vdc.cli.project import DEFAULT_STACK, Stack, find_stack, stack_name
-from vdc.cli.toolchain import Output, OutputOption
+from vdc.commands.params import OutputOption, YesOption
+from vdc.commands.session import Output
 from vdc.errors import StackError
 from vdc.provider.processes import belonging_to
 from vdc.provider.resource import FORCE_VARIABLE
@@ -27,7 +28,6 @@ StackOption = Annotated[
     str | None,
     typer.Option("--stack", "-s", help="The stack; $VDC_STACK, else local.", show_default=False),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Stop work that has not moved from a node to be removed."),
@@ -45,7 +45,7 @@ def up(
     stack: StackOption = None,
     yes: YesOption = False,
     force: ForceOption = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Make the declaration real: `pulumi up`. Further arguments go to pulumi."""
     here = find_stack(stack)
@@ -62,13 +62,13 @@ def preview(
     context: typer.Context,
     stack: StackOption = None,
     yes: YesOption = False,  # noqa: ARG001 - accepted everywhere; nothing is asked here
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Show what `vdc up` would change: `pulumi preview`. Further arguments go to pulumi."""
     here = find_stack(stack)
     environment, arguments = _prepared(here, False, False, context.args)
     json_flag = ["--json"] if output is Output.JSON else []
-    raise typer.Exit(_pulumi(here, environment, "preview", [*json_flag, *arguments], Output.TABLE))
+    raise typer.Exit(_pulumi(here, environment, "preview", [*json_flag, *arguments], None))
 
 
 @app.command(context_settings=_PASSES_ON)
@@ -77,7 +77,7 @@ def destroy(
     stack: StackOption = None,
     yes: YesOption = False,
     force: ForceOption = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Take everything down: `pulumi destroy`, then what is left of the stack on this machine."""
     here = find_stack(stack)
@@ -103,7 +103,7 @@ def init(
         str | None, typer.Option(help="Pulumi secrets provider; a passphrase by default.")
     ] = None,
     yes: YesOption = False,  # noqa: ARG001 - accepted everywhere; nothing is asked here
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Make a new stack: its declaration, its passphrase, its place in the backend."""
     here = find_stack(name)
@@ -126,7 +126,7 @@ def init(
 def env(
     stack: StackOption = None,
     yes: YesOption = False,  # noqa: ARG001 - accepted everywhere; nothing is asked here
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Print what plain `pulumi` needs: eval "$(vdc env)"."""
     here = find_stack(stack)
@@ -143,7 +143,7 @@ def env(
 def token(
     stack: StackOption = None,
     yes: YesOption = False,  # noqa: ARG001 - accepted everywhere; nothing is asked here
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Print the operator's token, for the API and the console."""
     from vdc.client.profile import Profile
@@ -212,7 +212,11 @@ def _ready(stack: Stack, secrets_provider: str | None = None) -> dict[str, str]:
 
 
 def _pulumi(
-    stack: Stack, environment: Mapping[str, str], verb: str, arguments: list[str], output: Output
+    stack: Stack,
+    environment: Mapping[str, str],
+    verb: str,
+    arguments: list[str],
+    output: Output | None,
 ) -> int:
     """Runs pulumi on the user's terminal; with JSON output its own words go to standard error."""
     command = ["pulumi", verb, "--stack", stack.name, *arguments]
@@ -243,7 +247,7 @@ def _reap_unrecorded(stack: Stack, environment: Mapping[str, str]) -> None:
         _say(f"removed {name}: an interrupted run had begun it and nothing declares it any more")
 
 
-def _greet(stack: Stack, output: Output) -> None:
+def _greet(stack: Stack, output: Output | None) -> None:
     from vdc.client.profile import Profile
 
     profile = Profile.load(stack.home, stack.name, env={})

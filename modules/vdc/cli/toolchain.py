@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from vdc.commands.params import OutputOption, YesOption
+from vdc.commands.session import Output
 from vdc.errors import ToolchainError
 from vdc.home import Home
 from vdc.toolchain import status as found
@@ -17,19 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The Pulumi CLI, Nomad and the Python language host.", no_args_is_help=True)
 
 
-class Output(StrEnum):
-    """How results are written to standard output."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", help="How the result is written.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing; this command never does.")]
-
-
 @app.command()
-def install(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:  # noqa: ARG001
+def install(output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
     """Obtain Pulumi and Nomad: from PATH, a release or source."""
     # Here, because the HTTP client that it needs would delay every other command.
     from vdc.toolchain import install as toolchain
@@ -39,7 +29,7 @@ def install(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None
 
 
 @app.command()
-def status(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:  # noqa: ARG001
+def status(output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
     """Show where they are; exit code 3 if one is missing."""
     engines = found.status(Home.of_user())
     _show(engines, output)
@@ -47,7 +37,7 @@ def status(output: OutputOption = Output.TABLE, yes: YesOption = False) -> None:
         raise typer.Exit(ToolchainError.exit_code)
 
 
-def _show(engines: tuple[Found, ...], output: Output) -> None:
+def _show(engines: tuple[Found, ...], output: Output | None) -> None:
     if output is Output.JSON:
         typer.echo(found.as_json(engines))
     else:
