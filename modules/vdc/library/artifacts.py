@@ -72,7 +72,8 @@ def ensure(
             return folder
         beginning = f".{folder.name}.part-"
         for leftover in folder.parent.glob(f"{beginning}*"):
-            shutil.rmtree(leftover)  # under the lock: whoever made it is dead
+            # Under the lock: whoever made it is dead. What cannot be removed is in nobody's way.
+            shutil.rmtree(leftover, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=beginning, dir=folder.parent))
         try:
             _fill(artifact, work, progress)

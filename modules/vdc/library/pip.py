@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vdc.errors import PackageError
+from vdc.library import tethered
 
 # pip tells nobody else how far it is, so its growing file is looked at.
 _LOOK_EVERY_S = 0.25
@@ -39,7 +40,7 @@ def download(pinned: str, sha256: str, folder: Path, progress: Callable[[int], N
     scratch, target = folder / "tmp", folder / "archive"
     scratch.mkdir()
     command = [
-        sys.executable, "-m", "pip", "download",
+        sys.executable, "-P", tethered.__file__, "pip", "download",
         "--disable-pip-version-check", "--no-input", "--progress-bar=off",
         "--no-cache-dir",  # the unpacked folder is the cache
         "--no-deps", "--require-hashes",
@@ -47,10 +48,12 @@ def download(pinned: str, sha256: str, folder: Path, progress: Callable[[int], N
     ]  # fmt: skip
     environment = {**os.environ, "TMPDIR": str(scratch)}
     log = folder / "pip.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
-        )
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment
+        ) as process,
+    ):
         try:
             most = 0
             while _running(process):
@@ -58,7 +61,6 @@ def download(pinned: str, sha256: str, folder: Path, progress: Callable[[int], N
                 progress(most)
         finally:
             process.kill()  # no effect on one that has ended
-            process.wait()
     if process.returncode != 0:
         raise PackageError(f"{pinned} could not be fetched: {_reason(log)}")
     (archive,) = target.iterdir()
