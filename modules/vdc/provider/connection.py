@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from vdc.errors import SchedulerError
 from vdc.provider.resource import Inputs
 from vdc.scheduler.access import Access
 from vdc.scheduler.client import Nomad
+
+_RESTART_S = 30
+_POLL_S = 0.05
 
 
 class SchedulerInputs(Inputs):
@@ -36,6 +41,25 @@ class SchedulerInputs(Inputs):
         """A connection; use it as an async context manager."""
         with _files(self.ca_cert, self.cert, self.key) as (ca, cert, key):
             return Nomad(Access(self.addresses, ca, cert, key, self.token))
+
+
+async def recognised(nomad: Nomad) -> None:
+    """Returns once the scheduler knows the caller's token; there is no event for that.
+
+    Servers that have just started, after a reboot for one, still read what they knew, and until
+    then refuse everybody. Who is refused or not answered for another reason is told by the call
+    that follows.
+    """
+    deadline = asyncio.get_running_loop().time() + _RESTART_S
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            await nomad.call("GET", "/v1/acl/token/self")
+        except SchedulerError as error:
+            if error.status not in (403, 500):
+                return
+            await asyncio.sleep(_POLL_S)
+        else:
+            return
 
 
 @contextmanager

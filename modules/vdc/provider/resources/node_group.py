@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Literal
 
 from vdc.errors import SchedulerError, StackError
-from vdc.provider.connection import SchedulerInputs
+from vdc.provider.connection import SchedulerInputs, recognised
 from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
 from vdc.provider.members import ClientMembers, ServerMembers
@@ -154,6 +154,7 @@ class NodeGroup(Resource[GroupInputs]):
             yield self.driver(inputs, None), ServerMembers()
             return
         async with inputs.scheduler.connect() as nomad:
+            await recognised(nomad)
             force = os.environ.get(FORCE_VARIABLE) == "1"
             members = ClientMembers(
                 nomad,
