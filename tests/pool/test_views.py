@@ -16,7 +16,7 @@ from vdc.pool.readmodel import ReadModel
 from vdc.pool.records import AppRecord, canonical
 from vdc.pool.runs import job_of, literal, may_fit_later
 from vdc.scheduler.model import Allocation, SchedulerNode
-from vdc.scheduler.outcome import Job, Placement
+from vdc.scheduler.outcome import Job, Placement, Plan, Shortage
 
 CONFIG = PoolConfig.of(
     {
@@ -155,14 +155,16 @@ def test_no_text_is_left_for_the_agent_to_fill_in(text, escaped):
     assert literal(text) == escaped
 
 
-def test_what_never_fits_is_told_from_what_has_to_wait():
+@pytest.mark.parametrize(
+    ("cpu", "dimensions", "later"),
+    [(2000, ("cpu",), True), (2001, ("cpu",), False), (10, (), False), (9000, None, True)],
+)
+def test_what_never_fits_is_told_from_what_has_to_wait(cpu, dimensions, later):
     model = ReadModel()
-    model.put_node(NODE)
-    small = Job.of(job_of("run-1", RunRequest(command=("a",), cpu_mhz=2000, memory_mib=2048)))
-    group = replace(small.groups[0], disk_mib=0)
-    assert may_fit_later(replace(small, groups=(group,)), model)
-    large = replace(group, cpu_mhz=2001)
-    assert not may_fit_later(replace(small, groups=(large,)), model)
+    model.put_node(replace(NODE, disk_mib=1000))
+    job = Job.of(job_of("run-1", RunRequest(command=("a",), cpu_mhz=cpu)))
+    shortages = () if dimensions is None else (Shortage("run", 1, dimensions, (), 1),)
+    assert may_fit_later(job, Plan(True, shortages), model) == later
 
 
 def test_four_thousand_nodes_are_answered_for_at_once():

@@ -102,6 +102,13 @@ def test_the_cause_of_a_task_s_end_is_one_line(event, cause, code):
     assert (task.cause, task.exit_code) == (cause, code)
 
 
+def test_a_symptom_does_not_hide_the_cause():
+    symptom = {"Type": "Alloc Unhealthy", "DisplayMessage": "because of failed task"}
+    cause = {"Type": "Terminated", "Details": {"exit_code": "3"}}
+    assert TaskState.of("main", {"Events": [cause, symptom]}).cause == "exit code 3"
+    assert TaskState.of("main", {"Events": [symptom]}).cause == "because of failed task"
+
+
 def test_the_guilty_task_is_the_one_that_failed():
     tasks = {
         "a": {"Failed": False, "Events": [{"Type": "Terminated", "Details": {"exit_code": "143"}}]},

@@ -143,10 +143,19 @@ class PoolClient:
             except PoolError as error:
                 if error.status != 409:
                     raise
-                app = self.app(name)
-                if app.settled or app.package != package:
+                joined = self._under_way(name)
+                if joined is None or joined.package != package:
                     raise
+                app = joined
             return self._healthy(app, events, on_progress)
+
+    def _under_way(self, name: str) -> App | None:
+        """The app, if it is being installed now."""
+        try:
+            app = self.app(name)
+        except PoolError:
+            return None
+        return None if app.settled else app
 
     def scale(
         self,

@@ -85,7 +85,7 @@ class Gate:
         try:
             caller = await self._shared(key, token)
         except SchedulerError as error:
-            if 0 < error.status < 500:
+            if 400 <= error.status < 500:
                 self._known.pop(key, None)
                 raise RefusalError(
                     401, "the token is not valid", "`vdc token` shows yours"

@@ -19,6 +19,7 @@ from vdc.errors import SchedulerError, VdcError
 from vdc.library import Package
 from vdc.pool.records import AppRecord, AppStore, canonical
 from vdc.pool.refusal import RefusalError
+from vdc.scheduler.absence import is_away
 from vdc.scheduler.outcome import Plan
 from vdc.scheduler.variables import ConflictError
 
@@ -208,7 +209,7 @@ class Installer:
             try:
                 following = await self._step(record, order)
             except SchedulerError as error:
-                if _away(error):
+                if is_away(error):
                     await self._stage.in_touch()
                     continue
                 following = replace(record, phase="failed", reason=_line(error))
@@ -239,17 +240,12 @@ class Installer:
                     raise
                 written = there
             except SchedulerError as error:
-                if not _away(error):
+                if not is_away(error):
                     raise
                 await self._stage.in_touch()
                 continue
             self._announce(written)
             return written
-
-
-def _away(error: SchedulerError) -> bool:
-    """Whether the scheduler did not answer, rather than refuse."""
-    return error.status == 0 or error.status >= 500
 
 
 def _line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from vdc.client.models import ErrorAnswer, Failure
 from vdc.errors import PackageError, PoolError, SchedulerError, VdcError
+from vdc.scheduler.absence import is_away
 
 _LOG = logging.getLogger(__name__)
 _OUT_OF_TOUCH = "the scheduler does not answer, so nothing can be changed or looked up in it now"
@@ -33,11 +34,13 @@ def answer(status: int, message: str, remedy: str | None = None) -> JSONResponse
 
 def from_scheduler(error: SchedulerError) -> RefusalError:
     """What a refusal of the scheduler means to the caller."""
-    if error.status == 403:
+    # A refusal on the way through an agent comes without its status.
+    if error.status == 403 or str(error).endswith("Permission denied"):
         return RefusalError(403, "your token does not permit this", "ask for a token that does")
-    if error.status == 0 or error.status >= 500:
+    if is_away(error):
         return RefusalError(503, _OUT_OF_TOUCH, "try again; `vdc status` says whether it is back")
-    return RefusalError(error.status, " ".join(str(error).split()))
+    status = error.status if error.status < 500 else 422
+    return RefusalError(status, "the scheduler says: " + " ".join(str(error).split()))
 
 
 def install(app: FastAPI) -> None:

@@ -36,6 +36,8 @@ from vdc.pool.service import Service
 # Documents the token in OpenAPI; the guard has checked it before any route is reached.
 _TOKEN = Security(HTTPBearer(auto_error=False, description="An ACL token of the scheduler"))
 
+_CHECK_S = 1.0
+
 router = APIRouter(
     prefix="/api/v1",
     dependencies=[_TOKEN],
@@ -245,14 +247,16 @@ async def events(
         for numbered in missed:
             if _may_see(caller, numbered):
                 yield _message(numbered)
+        due = caller.checked + FRESH_S
         while True:
-            left = caller.checked + FRESH_S - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= due:
                 caller = await parts.gate.caller(caller.token)
-                continue
+                # While the scheduler is away the gate's answer stays old.
+                due = max(caller.checked + FRESH_S, now + _CHECK_S)
             following: Numbered | None
             try:
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(due - now):
                     following = await listener.next()
             except TimeoutError:
                 continue

@@ -16,7 +16,7 @@ from vdc.pool import views
 from vdc.pool.config import label_key
 from vdc.pool.follower import Follower
 from vdc.pool.handover import Handover
-from vdc.pool.readmodel import RUN, ReadModel
+from vdc.pool.readmodel import RUN, ReadModel, state_of
 from vdc.pool.records import AppRecord
 from vdc.pool.refusal import RefusalError
 from vdc.pool.shelf import Shelf
@@ -24,7 +24,7 @@ from vdc.pool.stage import FACTS
 from vdc.pool.watch import Watch
 from vdc.pool.words import shortages_in_words
 from vdc.scheduler.client import Nomad
-from vdc.scheduler.outcome import Job
+from vdc.scheduler.outcome import Job, Plan
 from vdc.scheduler.work import Work
 
 PREFIX = "run-"
@@ -117,7 +117,7 @@ class Runs:
     async def _submit(self, raw: Mapping[str, Any], work: Work) -> Run:
         plan = await work.plan(raw)
         job = Job.of(raw)
-        if plan.shortages and not may_fit_later(job, self._follower.model):
+        if not may_fit_later(job, plan, self._follower.model):
             words = shortages_in_words(plan.shortages, job.groups, self._follower.model.most_free())
             raise RefusalError(422, f"it fits on no node: {words}", "`vdc nodes` shows them all")
         await work.register(raw)
@@ -131,17 +131,20 @@ def new_id() -> str:
     return PREFIX + secrets.token_hex(5)
 
 
-def may_fit_later(job: Job, model: ReadModel) -> bool:
-    """Whether a node that is ready now is large enough for it, once other work has ended."""
-    return all(
-        any(
-            node.status == "ready"
-            and node.eligible
-            and _covers(Size(node.cpu_mhz, node.memory_mib, node.disk_mib), group_size)
-            for node in model.nodes.values()
-        )
-        for group_size in (Size(g.cpu_mhz, g.memory_mib, g.disk_mib) for g in job.groups)
-    )
+def may_fit_later(job: Job, plan: Plan, model: ReadModel) -> bool:
+    """Whether it fits, or would on a node that is ready now once other work has ended."""
+    if not plan.shortages:
+        return True
+    # Nothing is exhausted: no node suits it, and none will by waiting.
+    if not all(shortage.dimensions for shortage in plan.shortages):
+        return False
+    sizes = [
+        Size(node.cpu_mhz, node.memory_mib, node.disk_mib)
+        for node in model.nodes.values()
+        if state_of(node) == "ready"
+    ]
+    needs = [Size(group.cpu_mhz, group.memory_mib, group.disk_mib) for group in job.groups]
+    return all(any(_covers(size, need) for size in sizes) for need in needs)
 
 
 def _covers(whole: Size, part: Size) -> bool:

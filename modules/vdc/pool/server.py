@@ -21,7 +21,8 @@ from vdc.pool.config import PoolConfig
 from vdc.pool.service import Service
 
 _LOG = logging.getLogger(__name__)
-_GRACE_S = 3
+# For answers under way, and for peers that do not take leave of TLS.
+_GRACE_S = 2
 
 
 class _Server(uvicorn.Server):

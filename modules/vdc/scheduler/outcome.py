@@ -12,7 +12,6 @@ from typing import Any
 # What happens to a task that explains its end, as Nomad names it.
 _CAUSES = frozenset(
     {
-        "Alloc Unhealthy",
         "Disk Resources Exceeded",
         "Driver Failure",
         "Failed Artifact Download",
@@ -23,6 +22,8 @@ _CAUSES = frozenset(
         "Terminated",
     }
 )
+# What is said of every unhealthy instance: worth telling only when nothing explains it.
+_SYMPTOM = "Alloc Unhealthy"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class TaskState:
                 exit_code = int(details.get("exit_code") or event.get("ExitCode") or 0)
                 if exit_code == 0 and not int(details.get("signal") or 0):
                     continue
-            if event.get("Type") in _CAUSES:
+            if event.get("Type") in _CAUSES or (event.get("Type") == _SYMPTOM and not cause):
                 cause = _explain(event, details)
         started = str(raw.get("StartedAt") or "")
         return cls(
