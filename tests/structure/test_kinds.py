@@ -77,7 +77,7 @@ def test_no_kind_is_named_outside_its_files(kind):
     found = [
         f"{module.place}:{line} names {kind}"
         for module in modules()
-        if not any(module.place.removesuffix(".py").startswith(place) for place in own(kind))
+        if not any(module.place.startswith((f"{place}.py", f"{place}/")) for place in own(kind))
         for line in mentions(module.tree, module.place, kind)
     ]
     assert not found
