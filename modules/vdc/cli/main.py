@@ -39,7 +39,6 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    context: typer.Context,
     name: Annotated[
         str | None, typer.Option("--stack", help="The stack; $VDC_STACK, else local.")
     ] = None,
@@ -54,7 +53,6 @@ def root(
         os.environ[STACK_VARIABLE] = name
     if debug:
         os.environ[_DEBUG_VARIABLE] = "1"
-    context.obj = Session.of_terminal(_connect)
 
 
 _DEBUG_VARIABLE = "VDC_DEBUG"
@@ -67,7 +65,8 @@ def _connect() -> PoolClient:
 def main() -> None:
     """Console script ``vdc``. Exit codes are those of the errors in :mod:`vdc.errors`."""
     try:
-        app()
+        # As the context's object from the start: completion runs no callback.
+        app(obj=Session.of_terminal(_connect))
     except VdcError as error:
         if os.environ.get(_DEBUG_VARIABLE):
             raise
