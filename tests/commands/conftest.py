@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from commands.fake import Panel
 from nomad_lab import NomadLab
 from pool_lab import PoolLab, pool_lab
 from vdc.home import Home
+from vdc.library.loading import BUILT_IN
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NomadLab]:
 
 
 @pytest.fixture(scope="module")
-def pool(lab: NomadLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoolLab]:
+def demanding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package ``spark-next``: Spark that wants a Java which no node has."""
+    folder = tmp_path_factory.mktemp("library") / "spark-next"
+    shutil.copytree(BUILT_IN / "spark", folder)
+    manifest, launch = folder / "package.yaml", folder / "files" / "launch.py"
+    manifest.write_text(manifest.read_text().replace("name: spark\n", "name: spark-next\n"))
+    launch.write_text(launch.read_text().replace("OLDEST_JAVA = 17", "OLDEST_JAVA = 99"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pool(
+    lab: NomadLab, demanding: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PoolLab]:
     """A pool service over it."""
-    with pool_lab(lab, tmp_path_factory.mktemp("service")) as pool:
+    with pool_lab(lab, tmp_path_factory.mktemp("service"), [demanding]) as pool:
         yield pool
 
 

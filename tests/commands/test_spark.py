@@ -6,11 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from commands.fake import Panel
-from nomad_lab import NomadLab
+from nomad_lab import NomadLab, wait_for
+from vdc.errors import PoolError
 
 pytestmark = pytest.mark.real
 
@@ -32,13 +34,15 @@ sys.exit(3)
 
 def node_of_port(lab: NomadLab, app: str) -> dict[int, str]:
     """Which node each of an app's ports is on."""
-    allocations = lab.call("GET", f"/v1/job/{app}/allocations", params={"resources": "true"})
-    assert isinstance(allocations, list)
-    return {
-        port["Value"]: allocation["NodeName"]
-        for allocation in allocations
-        for port in allocation["AllocatedResources"]["Shared"]["Ports"]
-    }
+    stubs = lab.call("GET", f"/v1/job/{app}/allocations")
+    assert isinstance(stubs, list)
+    found = {}
+    for stub in stubs:
+        allocation = lab.call("GET", f"/v1/allocation/{stub['ID']}")
+        assert isinstance(allocation, dict)
+        for port in allocation["AllocatedResources"]["Shared"]["Ports"]:
+            found[port["Value"]] = allocation["NodeName"]
+    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,3 +99,37 @@ def test_the_secret_is_the_jobs_own_and_nowhere_else(lab: NomadLab, pool):
     texts = [file.read_bytes().decode(errors="replace") for file in written if file.is_file()]
     for secret in secrets:
         assert not [text for text in (*commands, *texts) if secret in text]
+
+
+def test_a_node_without_java_is_the_reason_of_a_failed_installation(vdc: Panel):
+    done = vdc("install", "spark-next", "--name", "next", "--set", "workers=1",
+               "--set", "memory=512")  # fmt: skip
+    assert isinstance(done.exception, PoolError)
+    assert "this node has no Java 99; install openjdk-99-jre-headless" in str(done.exception)
+    assert vdc("stop", "next", "--purge").exit_code == 0
+
+
+@pytest.mark.long
+def test_a_master_that_moves_takes_its_workers_along(lab: NomadLab, pool):
+    def master() -> dict[str, str]:
+        stubs = lab.call("GET", "/v1/job/two/allocations")
+        assert isinstance(stubs, list)
+        return next(
+            stub
+            for stub in stubs
+            if stub["TaskGroup"] == "master" and stub["DesiredStatus"] == "run"
+        )
+
+    def alive() -> bool:
+        with pool.client() as client:
+            urls = [e.url for e in client.app("two").endpoints if e.name == "ui"]
+        try:
+            answer = httpx.get(f"{urls[0]}json/", trust_env=False).json()
+        except (httpx.HTTPError, IndexError):
+            return False
+        return bool(answer["aliveworkers"] == 1)
+
+    before = master()["ID"]
+    lab.call("POST", f"/v1/allocation/{before}/stop")
+    wait_for("another master", lambda: master()["ID"] != before)
+    wait_for("its worker", alive, 180)

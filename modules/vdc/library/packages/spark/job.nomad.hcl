@@ -39,8 +39,8 @@ job "spark" {
   update {
     max_parallel      = 1
     min_healthy_time  = "1s"
-    healthy_deadline  = "2m"
-    progress_deadline = "3m"
+    healthy_deadline  = "4m"
+    progress_deadline = "5m"
   }
 
   group "master" {
@@ -207,7 +207,7 @@ job "spark" {
       # A master that moved has another address: the workers start anew and join it.
       template {
         destination = "local/master.env"
-        data        = "MASTER={{ range nomadService \"${var.app}-master\" }}{{ .Address }}:{{ .Port }}{{ end }}\n"
+        data        = "MASTER={{ with nomadService \"${var.app}-master\" }}{{ with index . 0 }}{{ .Address }}:{{ .Port }}{{ end }}{{ end }}\n"
         env         = true
         change_mode = "restart"
       }

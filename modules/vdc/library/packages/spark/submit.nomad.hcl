@@ -83,7 +83,7 @@ job "submit" {
 
       template {
         destination = "local/master.env"
-        data        = "MASTER={{ range nomadService \"${var.app}-master\" }}{{ .Address }}:{{ .Port }}{{ end }}\n"
+        data        = "MASTER={{ with nomadService \"${var.app}-master\" }}{{ with index . 0 }}{{ .Address }}:{{ .Port }}{{ end }}{{ end }}\n"
         env         = true
         change_mode = "noop"
       }
