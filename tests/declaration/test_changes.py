@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from vdc.declaration import Declaration, changes
+from vdc.declaration import Declaration, changes, fixed
 from vdc.declaration.site import Site
 
 BASE = {
@@ -88,3 +88,9 @@ def test_another_kind_is_refused():
     other = Site.model_construct(kind="far", groups=here.groups)
     (change,) = changes(old, old.model_copy(update={"sites": {"here": other}}))
     assert (change.path, change.new, change.policy) == ("sites.here.kind", "far", "refused")
+
+
+def test_what_is_fixed_is_every_value_whose_change_is_refused():
+    paths = fixed(Declaration.model_validate(BASE))
+    assert {"name", "currency", "control.site", "control.servers"} <= paths.keys()
+    assert not any(path.endswith(("count", "price", "labels")) for path in paths)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,21 @@ def recorded(stack: Stack, environment: Mapping[str, str]) -> list[Mapping[str, 
     state = json.loads(_pulumi(stack, environment, "stack", "export"))
     found: list[Mapping[str, Any]] = state.get("deployment", {}).get("resources", [])
     return found
+
+
+async def forget(stack: Stack, names: Collection[str]) -> None:
+    """Makes the scheduler forget nodes that are gone; by itself it remembers them for a day."""
+    from vdc.pool.config import PoolConfig
+    from vdc.scheduler.access import Access
+    from vdc.scheduler.client import Nomad
+
+    config = PoolConfig.load(stack.own.pool / "service.json")
+    files = config.scheduler
+    access = Access(files.addresses, files.ca_file, files.cert_file, files.key_file, config.token)
+    async with Nomad(access) as nomad:
+        for node in await nomad.nodes():
+            if node.name in names:
+                await nomad.purge_node(node.id)
 
 
 def pool_answers(stack: Stack) -> bool:

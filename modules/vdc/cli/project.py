@@ -14,6 +14,7 @@ import yaml
 
 from vdc.errors import StackError
 from vdc.home import Home, StackHome
+from vdc.provider.processes import write_private
 from vdc.toolchain import paths
 
 STACK_VARIABLE = "VDC_STACK"
@@ -87,20 +88,34 @@ class Stack:
         }
         if self.own_backend:
             environment["PULUMI_BACKEND_URL"] = self.home.backend.as_uri()
-        if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
+        if self._own_passphrase:
             environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.own.passphrase)
         return environment
 
-    def ensure_passphrase(self) -> None:
-        """Makes the random passphrase once; never replaces one."""
-        path = self.own.passphrase
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
+    @property
+    def _own_passphrase(self) -> bool:
+        """Whether vdc keeps the passphrase: unless the shell names one that is not of vdc's."""
+        if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
+            return False
+        named = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+        # `vdc env` of another stack may have named that stack's.
+        return named is None or Path(named).is_relative_to(self.home.data)
+
+    def claim(self) -> None:
+        """Takes the stack's folder for this project, and makes its random passphrase once.
+
+        Raises:
+            StackError: The folder is another project's: its machines bear the same names.
+        """
+        owner = self.own.root / "project"
+        if owner.exists() and owner.read_text() != self.project:
+            raise StackError(
+                f"there is a stack {self.name} of the project {owner.read_text()} on this machine; "
+                "choose another name: vdc init NAME, then vdc up --stack NAME"
+            )
+        write_private(owner, self.project)
+        if self._own_passphrase and not self.own.passphrase.exists():
+            write_private(self.own.passphrase, secrets.token_urlsafe(32))
 
 
 def stack_name(name: str | None = None) -> str:

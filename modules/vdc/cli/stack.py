@@ -189,8 +189,7 @@ def _ready(stack: Stack, secrets_provider: str | None = None) -> dict[str, str]:
     """The environment, with the stack existing in its backend."""
     changes = stack.environment()
     environment = {**os.environ, **changes}
-    if changes.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
-        stack.ensure_passphrase()
+    stack.claim()
     if stack.own_backend:
         stack.own_backend.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = stack.own_backend / ".pulumi" / "stacks" / stack.project
@@ -243,7 +242,9 @@ def _reap_unrecorded(stack: Stack, environment: Mapping[str, str]) -> None:
         return
     inputs = [r.get("inputs", {}) for r in mend.recorded(stack, environment)]
     recorded = {f"{i['stack']}/{i['site']}/{i['group']}" for i in inputs if "group" in i}
-    for name in asyncio.run(reap(stack.name, frozenset(declared | recorded))):
+    removed = asyncio.run(reap(stack.name, frozenset(declared | recorded)))
+    asyncio.run(mend.forget(stack, removed))
+    for name in removed:
         _say(f"removed {name}: an interrupted run had begun it and nothing declares it any more")
 
 

@@ -38,6 +38,23 @@ def changes(old: Declaration, new: Declaration) -> tuple[Change, ...]:
     return tuple(_between(old, new, ()))
 
 
+def fixed(declaration: Declaration) -> dict[str, str]:
+    """Every value that cannot change while the data centre stands, by dotted path."""
+    return dict(_fixed(declaration, ()))
+
+
+def _fixed(model: Model, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for name, field in type(model).model_fields.items():
+        value, here = getattr(model, name), (*path, name)
+        if isinstance(value, Model):
+            yield from _fixed(value, here)
+        elif _holds_models(value):
+            for key, item in value.items():
+                yield from _fixed(item, (*here, key))
+        elif _policy(field) == "refused":
+            yield dotted(here), str(value)
+
+
 def _between(old: Model, new: Model, path: tuple[str, ...]) -> Iterator[Change]:
     for name, field in type(old).model_fields.items():
         # Models of two kinds of site differ in their fields, and in the first one: their kind.

@@ -41,18 +41,20 @@ def _commands() -> Iterator[tuple[psutil.Process, Sequence[str]]]:
 
 
 def belonging_to(folder: Path) -> list[psutil.Process]:
-    """Live processes whose command line or task environment points into a folder.
+    """Live processes that work in a folder, or whose command line or task points into it.
 
     Finds what an agent has started (executors, log collectors, tasks) when the agent is gone.
     """
-    inside = str(folder) + os.sep
     found = []
     for process in psutil.process_iter():
         try:
-            words = [*process.cmdline(), process.environ().get("NOMAD_ALLOC_DIR", "")]
+            task = process.environ().get("NOMAD_ALLOC_DIR", "")
+            # A folder that was removed under a process shows as "/folder (deleted)".
+            places = [*process.cmdline(), task, process.cwd().removesuffix(" (deleted)")]
         except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
             continue  # not ours: we may read our own
-        if process.pid != os.getpid() and any(inside in word for word in words):
+        inside = any(place == str(folder) or f"{folder}{os.sep}" in place for place in places)
+        if inside and process.pid != os.getpid():
             found.append(process)
     return found
 

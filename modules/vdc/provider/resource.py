@@ -69,6 +69,11 @@ class Resource(ABC, Generic[InputsT]):
     refused: ClassVar[frozenset[str]] = frozenset()
     """Inputs that never change during the resource's life."""
 
+    def refusals(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+        """Changes of inputs that are refused: what changes, and from what to what."""
+        both = sorted(self.refused & old.keys() & new.keys())
+        return {name: f"{old[name]!r} to {new[name]!r}" for name in both if old[name] != new[name]}
+
     def expect(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Outputs that follow from the inputs alone, by name.
 

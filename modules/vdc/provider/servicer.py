@@ -71,11 +71,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         failures = [
             provider_pb2.CheckFailure(
                 property=name,
-                reason=f"cannot change from {olds[name]!r} to {news[name]!r} while it exists; "
+                reason=f"cannot change from {change} while it exists; "
                 "undo the change, or destroy the stack first",
             )
-            for name in sorted(resource.refused & olds.keys() & news.keys())
-            if olds[name] != news[name]
+            for name, change in resource.refusals(olds, news).items()
         ]
         valid = True
         if not has_unknown(news):

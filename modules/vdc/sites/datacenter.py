@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from vdc.declaration import Declaration
+from vdc.declaration import Declaration, fixed
 from vdc.plan import model, plan
 from vdc.sites.registry import component
 from vdc.sites.resources import App, Authority, Cluster, NodeGroup, Service
@@ -36,7 +36,11 @@ class Datacenter(pulumi.ComponentResource):
         stack = pulumi.get_stack()
 
         self.authority = Authority(
-            "authority", stack=stack, datacenter=self.plan.name, opts=self._inside
+            "authority",
+            stack=stack,
+            datacenter=self.plan.name,
+            fixed=fixed(declaration),
+            opts=self._inside,
         )
         self.sites = {site.name: self._site(site) for site in self.plan.sites}
         control = self._control()

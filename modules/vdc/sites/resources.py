@@ -24,13 +24,20 @@ class Authority(pulumi.CustomResource):
     service_key: pulumi.Output[str]
 
     def __init__(
-        self, name: str, *, stack: str, datacenter: str, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        stack: str,
+        datacenter: str,
+        fixed: Mapping[str, str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         outputs = (
             *("ca_cert", "gossip_key", "bootstrap_token"),
             *(f"{leaf}_{part}" for leaf in _LEAVES for part in ("cert", "key")),
         )
-        inputs = {"stack": stack, "datacenter": datacenter, **_outputs(*outputs)}
+        known = {"stack": stack, "datacenter": datacenter, "fixed": fixed}
+        inputs = {**known, **_outputs(*outputs)}
         super().__init__("vdc:security:Authority", name, inputs, opts)
 
 

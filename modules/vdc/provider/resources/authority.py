@@ -26,10 +26,16 @@ Reap = Callable[[str, frozenset[str]], Awaitable[list[str]]]
 
 
 class AuthorityInputs(Inputs):
-    """``endpoint``: names and addresses of the pool API beside those of this machine."""
+    """What the data centre is known by.
+
+    Attributes:
+        fixed: Declared values that cannot change while it stands, by path in the declaration.
+        endpoint: Names and addresses of the pool API beside those of this machine.
+    """
 
     stack: str
     datacenter: str
+    fixed: Mapping[str, str] = {}
     endpoint: tuple[str, ...] = ()
 
 
@@ -49,6 +55,13 @@ class Authority(Resource[AuthorityInputs]):
 
     def __init__(self, reap: Reap) -> None:
         self._reap = reap
+
+    def refusals(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+        """Beside its own inputs, whatever the declaration says cannot change."""
+        was, will = old.get("fixed", {}), new.get("fixed", {})
+        both = [path for path in will if path in was and was[path] != will[path]]
+        declared = {path: f"{was[path]!r} to {will[path]!r}" for path in both}
+        return {**super().refusals(old, new), **declared}
 
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Keys are made by ``create`` alone and never change but by renewal."""
