@@ -24,6 +24,9 @@ _TOPICS = ("Node", "Allocation", "Job", "Deployment", "Evaluation")
 _RELIST_S = 600.0
 # A server that is away offers no event; knocking is cheap, and a second goes unnoticed.
 _KNOCK_S = 0.5
+_WATCH_S = 300
+# Thousands of nodes that change at once are listed together.
+_GATHER_S = 1.0
 _RUN_PREFIX = "run-"
 
 
@@ -56,6 +59,11 @@ class Follower:
 
     async def run(self) -> None:
         """Follows for ever; a scheduler that is away is waited for."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run_events())
+            group.create_task(self._run_removals())
+
+    async def _run_events(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(_RELIST_S):
@@ -68,6 +76,25 @@ class Follower:
                     self._fresh.clear()
                     self._watch.pool_changed(stale=True)
                 await asyncio.sleep(_KNOCK_S)
+
+    async def _run_removals(self) -> None:
+        """The scheduler removes a node without an event; its index of nodes moves all the same."""
+        index = 0
+        while True:
+            await self.in_touch()
+            try:
+                index = await self._nomad.watch_nodes(index, _WATCH_S)
+                before = set(self.model.nodes)  # what comes while the list is made is no removal
+                there = await self._nomad.node_ids()
+            except SchedulerError:
+                index = 0
+                await asyncio.sleep(_KNOCK_S)
+                continue
+            for gone in before - there:
+                if node := self.model.nodes.get(gone):
+                    self.model.drop_node(gone)
+                    self._watch.node_changed(node, gone=True)
+            await asyncio.sleep(_GATHER_S)
 
     async def _follow(self) -> None:
         async with opened(self._nomad, _TOPICS) as batches:

@@ -182,6 +182,10 @@ class Nomad:
             SchedulerNode.of(raw) async for raw in self._pages("/v1/nodes", {"resources": "true"})
         ]
 
+    async def node_ids(self) -> set[str]:
+        """Which nodes there are, without what they have."""
+        return {str(raw["ID"]) async for raw in self._pages("/v1/nodes", {})}
+
     async def set_eligible(self, node_id: str, *, eligible: bool) -> None:
         """Allows or forbids new work on a node."""
         word = "eligible" if eligible else "ineligible"
