@@ -1,4 +1,4 @@
-# ruff: noqa: D102, N802, the protocol's names
+# ruff: noqa: N802, the protocol's names
 """The language host as the engine sees it: what it reports, and that it never outlives it."""
 
 from __future__ import annotations
