@@ -16,16 +16,13 @@ locals {
 
   launch = "{{ base64Decode \"${var.files["launch.py"]}\" }}"
 
-  # Readable by the task alone. Without a secret the cluster runs open to whoever reaches it.
+  # Readable by the task alone. Without the secret it is not rendered and nothing starts: no
+  # cluster is ever open to whoever reaches it.
   settings = <<-EOT
-    spark.master.rest.enabled false
-    spark.ui.reverseProxy false
-    {{ $path := "nomad/jobs/${var.app}" -}}
-    {{ if nomadVarExists $path }}{{ with nomadVar $path -}}
     spark.authenticate true
-    spark.authenticate.secret {{ .rpc }}
+    spark.authenticate.secret {{ with nomadVar "nomad/jobs/${var.app}" }}{{ .rpc }}{{ end }}
     spark.network.crypto.enabled true
-    {{ end }}{{ end }}
+    spark.master.rest.enabled false
   EOT
 }
 

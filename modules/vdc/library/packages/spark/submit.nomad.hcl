@@ -72,12 +72,9 @@ job "submit" {
         perms       = "600"
         change_mode = "noop"
         data        = <<-EOT
-          {{ $path := "nomad/jobs/${var.run}" -}}
-          {{ if nomadVarExists $path }}{{ with nomadVar $path -}}
           spark.authenticate true
-          spark.authenticate.secret {{ .rpc }}
+          spark.authenticate.secret {{ with nomadVar "nomad/jobs/${var.run}" }}{{ .rpc }}{{ end }}
           spark.network.crypto.enabled true
-          {{ end }}{{ end }}
         EOT
       }
 
