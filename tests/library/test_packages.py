@@ -69,6 +69,7 @@ def test_every_option_is_a_variable_of_a_job_and_the_other_way_round(package):
     assert set(package.options_schema["properties"]) == declared - given
 
 
+@pytest.mark.real
 @ALL
 def test_its_job_files_are_formatted(package):
     for file in (BUILT_IN / package.name).glob("*.hcl"):
