@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -59,14 +59,17 @@ def belonging_to(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def start(command: Sequence[str], folder: Path, log: Path) -> psutil.Process:
+def start(
+    command: Sequence[str], folder: Path, log: Path, inherit: Collection[str] = ()
+) -> psutil.Process:
     """Starts a process of its own session with a clean environment.
 
-    The environment is not inherited: a stray ``NOMAD_ADDR`` silences every service template of
-    an agent, and ``AWS_CA_BUNDLE`` keeps it from starting.
+    The environment is not inherited, but for a few names and those in ``inherit``: a stray
+    ``NOMAD_ADDR`` silences every service template of an agent, and ``AWS_CA_BUNDLE`` keeps it
+    from starting.
     """
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(Path.home())}
-    for name in ("LANG", "JAVA_HOME", "TMPDIR"):
+    for name in ("LANG", "JAVA_HOME", "TMPDIR", *inherit):
         if name in os.environ:
             environment[name] = os.environ[name]
     with log.open("ab") as output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import sys
 import zlib
 from collections.abc import Mapping
@@ -110,7 +111,7 @@ class Service(Resource[ServiceInputs]):
             await processes.stop(running)
             _write(files, inputs, port, digest)
             command = [sys.executable, "-m", "vdc.pool", "--config", str(files.config)]
-            process = processes.start(command, files.folder, files.log)
+            process = processes.start(command, files.folder, files.log, _fetching())
             await processes.wait_listening(process, HOST, port, files.log, _LISTEN_S)
         profile = Profile(f"https://{HOST}:{port}", files.folder / "ca.pem", inputs.operator_token)
         profile.save(home.profile)
@@ -202,6 +203,12 @@ def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None
         "digest": digest,
     }
     processes.write_private(files.config, json.dumps(config, indent=2) + "\n")
+
+
+def _fetching() -> list[str]:
+    """Variables that say how this machine reaches a package index: the service fetches with pip."""
+    names = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
+    return [name for name in os.environ if name.startswith("PIP_") or name.upper() in names]
 
 
 def _port(config: Path) -> int:
