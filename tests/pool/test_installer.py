@@ -31,6 +31,7 @@ class World:
     variables: dict[str, Variable] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     fetched: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
     index: int = 0
     calls: int = 0
     cut_at: int = 0
@@ -117,6 +118,7 @@ class _FakeStage:
     async def submit(self, name, order):
         with self.world.touch("submit"):
             self.world.tokens.append(order.token)
+            self.world.kept.add(name)
             assert "hello" in self.world.fetched
             known = self.world.jobs.get(name)
             same = known and known["options"] == order.options and not known["stopped"]
@@ -131,12 +133,18 @@ class _FakeStage:
             assert self.world.jobs[name]["version"] == job_version
             return self.world.reason
 
-    async def stop(self, name, token, *, purge):
+    async def stop(self, name, token):
         with self.world.touch("stop"):
-            if purge:
-                self.world.jobs.pop(name, None)
-            elif name in self.world.jobs:
+            if name in self.world.jobs:
                 self.world.jobs[name]["stopped"] = True
+
+    async def clear(self, name, token):
+        with self.world.touch("clear"):
+            self.world.jobs.pop(name, None)
+
+    async def forget(self, name):
+        with self.world.touch("forget"):
+            self.world.kept.discard(name)
 
     async def in_touch(self):
         await asyncio.sleep(0)
@@ -289,11 +297,14 @@ def test_a_failure_says_why_and_the_same_again_tries_anew():
         assert await life.phase() == "failed"
         assert life.store.get("web").reason == "task main: exit code 3: no such file"
         life.world.reason = ""
+        life.world.jobs["web"]["failed"] = True
         await life.install()
         assert await life.phase() == "healthy"
-        return life.world.jobs["web"]["version"]
+        return life.world.jobs["web"], life.world.kept
 
-    assert run(scenario) == 1  # a new version, so that failed instances are not looked at again
+    job, kept = run(scenario)
+    assert "failed" not in job  # made anew: the scheduler would leave failed instances alone
+    assert kept == {"web"}  # but with the secrets that it had
 
 
 def test_an_artifact_that_cannot_be_had_fails_before_anything_is_submitted():
@@ -378,6 +389,7 @@ def test_purging_forgets_the_app_and_lets_the_name_go():
         await life.installer.stop("web", TOKEN, purge=True)
         assert life.world.variables == {}
         assert life.world.jobs == {}
+        assert life.world.kept == set()
         with pytest.raises(RefusalError) as caught:
             await life.installer.stop("web", TOKEN, purge=True)
         return caught.value.status

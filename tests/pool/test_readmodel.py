@@ -167,6 +167,18 @@ def test_a_dropped_node_leaves_no_group_behind():
     assert model.most_free() == NOTHING
 
 
+def test_what_was_placed_goes_with_its_job():
+    model = ReadModel()
+    model.put_node(node("a"))
+    model.put_allocation(allocation("x", "a"))
+    model.drop_job("other", "web")
+    assert model.running("web", "web") == 1
+    model.drop_job("", "web")
+    assert model.running("web", "web") == 0
+    assert model.allocated_on("a") == NOTHING
+    assert model.groups == summed_anew(model)
+
+
 def test_the_newest_attempt_of_a_run_is_kept():
     model = ReadModel()
 
@@ -180,5 +192,5 @@ def test_the_newest_attempt_of_a_run_is_kept():
     assert kept is not None
     assert kept.id == "second"
     model.put_job(Job.of({"ID": "run-1"}))
-    model.drop_job("run-1")
+    model.drop_job("default", "run-1")
     assert model.run_placement("run-1") is None

@@ -181,7 +181,7 @@ def test_four_thousand_nodes_are_answered_for_at_once():
     times = []
     for index in range(200):
         model.put_allocation(replace(ALLOCATION, id=f"b{index}", node_id=f"n{index}", cpu_mhz=10))
-        begun = time.perf_counter()
+        begun = time.process_time()
         views.pool(config, model, None, stale=False).model_dump_json()
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     assert sorted(times)[197] < 0.05

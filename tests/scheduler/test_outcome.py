@@ -78,6 +78,15 @@ def test_without_a_deployment_every_wanted_instance_must_run():
     assert verdict(2, Job.of(JOB), blocked, [], [placement(), placement()]).state == "waiting"
 
 
+def test_a_job_that_the_scheduler_has_given_up_has_failed():
+    done = [Evaluation("e", "complete")]
+    dead = Job.of({**JOB, "Status": "dead"})
+    assert verdict(2, dead, done, [], [placement("failed", 1, ClientDescription="gone")]).reason
+    assert verdict(2, dead, done, [], []).state == "failed"
+    none = Job.of({**JOB, "Status": "dead", "TaskGroups": [{"Name": "web", "Count": 0}]})
+    assert verdict(2, none, done, [], []).state == "healthy"
+
+
 @pytest.mark.parametrize(
     ("event", "cause", "code"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 
 from vdc.errors import SchedulerError
 from vdc.pool.facts import NodeFacts
-from vdc.pool.readmodel import APP, RUN, ReadModel, rebuilt
+from vdc.pool.readmodel import APP, NAMESPACE, RUN, ReadModel, rebuilt
 from vdc.pool.watch import Watch
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.model import Allocation, Event, SchedulerNode
@@ -119,13 +119,13 @@ class Follower:
         query = {
             "filter": f'JobID matches "^{_RUN_PREFIX}"',
             "task_states": "true",
-            "namespace": "default",
+            "namespace": NAMESPACE,
         }
         runs = await self._nomad.json("GET", "/v1/allocations", params=query)
         return rebuilt(
             nodes,
             allocations,
-            [job for job in jobs if job is not None and job.namespace == "default"],
+            [job for job in jobs if job is not None and job.namespace == NAMESPACE],
             [Placement.of(raw) for raw in runs or []],
         )
 
@@ -164,11 +164,11 @@ class Follower:
         self._watch.job_changed(allocation.job)
 
     def _apply_job(self, event: Event) -> None:
-        if event.payload.get("Namespace") != "default":
-            return
+        job = Job.of(event.payload)
         if event.deleted:
-            self.model.drop_job(event.key)
-            self._watch.forget("run", event.key)
-        else:
-            self.model.put_job(Job.of(event.payload))
+            # The scheduler forgets the job's allocations with it, without an event of theirs.
+            self.model.drop_job(job.namespace, job.id)
+            self._watch.forget("run", job.id)
+        elif job.namespace == NAMESPACE:
+            self.model.put_job(job)
         self._watch.job_changed(event.key)

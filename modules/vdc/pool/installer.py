@@ -57,8 +57,14 @@ class Stage(Protocol):
     async def settle(self, name: str, order: Order, job_version: int) -> str:
         """Waits until the app is well, which is the empty reason, or has failed."""
 
-    async def stop(self, name: str, token: str | None, *, purge: bool) -> None:
+    async def stop(self, name: str, token: str) -> None:
         """Stops the job."""
+
+    async def clear(self, name: str, token: str) -> None:
+        """Stops the job, waits for its end and makes the scheduler forget it."""
+
+    async def forget(self, name: str) -> None:
+        """Removes what was kept for the app beside its job."""
 
     async def in_touch(self) -> None:
         """Waits until the scheduler answers again."""
@@ -127,7 +133,7 @@ class Installer:
             return known
         if known is not None and known.phase == "failed" and not plan.changes:
             # The same job again would change nothing, its failed instances included.
-            await self._stage.stop(name, token, purge=False)
+            await self._stage.clear(name, token)
         record = AppRecord(name, package, wanted.version, text, "fetching")
         try:
             record = await self._store.put(replace(record, index=known.index if known else 0))
@@ -148,13 +154,16 @@ class Installer:
         if record is None:
             raise RefusalError(404, f"there is no app {name}", "`vdc apps` lists those there are")
         # First, so that a caller who may not stop it does not end its installation either.
-        await self._stage.stop(name, token, purge=purge)
+        await self._stage.stop(name, token)
         if task := self._tasks.get(name):
             task.cancel()
             await asyncio.wait([task])
-            await self._stage.stop(name, token, purge=purge)
-            # A write that was cut off may have been carried out all the same.
-            record = await self._store.refresh(name) or record
+            await self._stage.stop(name, token)
+        if purge:
+            await self._stage.clear(name, token)
+            await self._stage.forget(name)
+        # A write that was cut off may have been carried out all the same.
+        record = await self._store.refresh(name) or record
         record = replace(record, phase="stopped", reason="")
         if purge:
             await self._store.forget(name)

@@ -16,6 +16,8 @@ from vdc.scheduler.outcome import Job, Placement
 
 NOTHING = Size(0, 0, 0)
 STATES: tuple[NodeStatus, ...] = ("ready", "draining", "ineligible", "down")
+NAMESPACE = "default"
+"""Where apps and runs live."""
 RUN = "vdc_run"
 APP = "vdc_app"
 
@@ -138,10 +140,17 @@ class ReadModel:
         if known is None or known.modify_index <= job.modify_index:
             self.jobs[job.id] = job
 
-    def drop_job(self, job_id: str) -> None:
-        """A job that the servers have forgotten."""
-        self.jobs.pop(job_id, None)
-        self.runs.pop(job_id, None)
+    def drop_job(self, namespace: str, job_id: str) -> None:
+        """A job that the servers have forgotten, and with it whatever was placed for it."""
+        gone = [
+            a for a in self._allocations.values() if (a.namespace, a.job) == (namespace, job_id)
+        ]
+        for allocation in gone:
+            del self._allocations[allocation.id]
+            self._reserve(allocation, -1)
+        if namespace == NAMESPACE:
+            self.jobs.pop(job_id, None)
+            self.runs.pop(job_id, None)
 
     # --- asked -------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ FACTS = Facts()
 _DEPLOY_S = 900.0
 _HEALTH_S = 300.0
 _PICTURE_S = 10.0
+_END_S = 40.0
 # An app's own answers offer no event.
 _ASK_AGAIN_S = 0.5
 _ANSWER_S = 5.0
@@ -127,12 +128,29 @@ class PoolStage:
         await self._watch.until(name, lambda: self._pictured(name), _PICTURE_S)
         return reason
 
-    async def stop(self, name: str, token: str | None, *, purge: bool) -> None:
-        """Stops the job; with ``purge`` its secrets go too."""
-        await Work(self._nomad, token).deregister(name, purge=purge)
-        if purge:
-            await self._variables.delete(secrets_path(name))
+    async def stop(self, name: str, token: str) -> None:
+        """Stops the job; a moment later its tasks have ended."""
+        await Work(self._nomad, token).deregister(name, purge=False)
         await self._watch.until(name, lambda: not self._runs(name), _PICTURE_S)
+
+    async def clear(self, name: str, token: str) -> None:
+        """Waits for the tasks' end before the job is forgotten.
+
+        The scheduler forgets allocations with their job, also those that are still ending:
+        without the wait their resources would be given to others too early.
+        """
+        await self.stop(name, token)
+        with self._watch.on(name) as changed, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                while not all(p.ended for p in await self._work.placements(name)):
+                    await changed.wait()
+                    changed.clear()
+        await Work(self._nomad, token).deregister(name, purge=True)
+        await self._watch.until(name, lambda: name not in self._follower.model.jobs, _PICTURE_S)
+
+    async def forget(self, name: str) -> None:
+        """Removes the app's secrets."""
+        await self._variables.delete(secrets_path(name))
 
     async def in_touch(self) -> None:
         """Waits for the follower, and a moment: a server may answer one call and not the next."""

@@ -345,4 +345,8 @@ def verdict(
     ready = [p for p in wanted if p.client_status in done]
     if len(ready) == len(wanted) and len(ready) >= (job.desired if job.type != "system" else 1):
         return Verdict("healthy")
+    if job.status == "dead":
+        last = next((p for p in wanted if p.client_status == "failed"), None)
+        why = last.cause if last else "the scheduler places no more instances"
+        return Verdict("failed", why, last)
     return Verdict("waiting", f"{len(ready)} of {job.desired} instances run")
