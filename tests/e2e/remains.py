@@ -1,0 +1,43 @@
+"""What belongs to a folder on this machine: processes, mounts. For "nothing is left"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+_TELLING = ("VDC_HOME", "NOMAD_ALLOC_DIR")
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Live processes that name the folder in an argument, work in it, or have it as their home."""
+    own = os.getpid()
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != own and any(_inside(text, folder) for text in _words(process))
+    ]
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Mount points inside the folder."""
+    points = (part.mountpoint for part in psutil.disk_partitions(all=True))
+    return [point for point in points if _inside(point, folder)]
+
+
+def _inside(text: str, folder: Path) -> bool:
+    return text == str(folder) or f"{folder}{os.sep}" in text
+
+
+def _words(process: psutil.Process) -> Iterator[str]:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return
+        yield from process.cmdline()
+        environment = process.environ()
+        yield from (environment.get(name, "") for name in _TELLING)
+        yield process.cwd()
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return  # another user's, or just ended

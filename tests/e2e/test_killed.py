@@ -1,0 +1,134 @@
+"""`pulumi up` is killed, at any moment: the next command goes on without a question."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from e2e.checkout import Checkout
+from e2e.eventually import eventually, settled
+from e2e.remains import processes_of
+
+pytestmark = pytest.mark.real
+
+# A first `up` takes about this long when nothing else runs; moments are drawn from it.
+UP_S = 6.0
+RELEASED = "released the lock of an interrupted run"
+
+
+def chance(seed: int) -> random.Random:
+    """Moments that are the same in every run."""
+    return random.Random(seed)  # noqa: S311 - nothing secret hangs on it
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a command ended: killed or by itself, and whether a killed one held its lock."""
+
+    killed: bool
+    locked: bool = False
+
+
+def kill_within(place: Checkout, moment_s: float, *command: str) -> Cut:
+    """Starts a command and kills its ``pulumi`` after so many seconds, if it still runs then."""
+    process = place.begin(*command)
+    pulumi = eventually("pulumi is started", lambda: pulumi_of(process))
+    try:
+        pulumi.wait(moment_s)
+    except psutil.TimeoutExpired:
+        pulumi.kill()
+        assert process.wait(30) != 0
+        return Cut(killed=True, locked=place.locked())
+    assert process.wait(60) == 0, place.last_words.read_text()
+    return Cut(killed=False)
+
+
+def kill_once(place: Checkout, what: str, holds: Callable[[], bool], *command: str) -> None:
+    """Starts a command and kills its ``pulumi`` as soon as something holds."""
+    process = place.begin(*command)
+    pulumi = eventually("pulumi is started", lambda: pulumi_of(process))
+    eventually(what, holds)
+    pulumi.kill()
+    assert process.wait(30) != 0
+
+
+def pulumi_of(process: subprocess.Popen[bytes]) -> psutil.Process | None:
+    """The engine at work under ``vdc``; it starts shorter ones before that."""
+    try:
+        children = psutil.Process(process.pid).children()
+        working = [p for p in children if {"up", "destroy"} & set(p.cmdline()[1:2])]
+    except psutil.NoSuchProcess:
+        return None
+    assert process.poll() is None, "it ended before it started pulumi"
+    return working[0] if working else None
+
+
+def converges(place: Checkout, workers: int, said: str = "") -> None:
+    """The next ``up``, with nobody at the terminal, ends in just what is declared."""
+    done = place.vdc("up", "--yes")
+    assert said in done.stderr, done.text
+    wanted = place.names(workers)
+    assert sorted(place.registered()) == wanted
+    assert settled(place.ready, wanted) == wanted
+    alone(place, workers)
+
+
+def alone(place: Checkout, workers: int) -> None:
+    """Nothing runs but the server, the agents and the service: no engine, no provider."""
+    running = processes_of(place.home.data)
+    names = sorted(process.name() for process in running)
+    assert len(running) == workers + 2, names
+    assert not any("pulumi" in " ".join(process.cmdline()) for process in running)
+    assert len(list(place.own.nodes.glob("*/"))) == workers + 1
+
+
+def test_up_converges_after_a_kill_at_any_moment(fresh: Checkout) -> None:
+    _kill_and_converge(fresh, chance(1), moments=3)
+
+
+def test_a_killed_up_can_be_destroyed(fresh: Checkout) -> None:
+    agents = fresh.own.nodes
+    kill_once(fresh, "agents are started", lambda: len(list(agents.glob("*/data"))) > 2,
+              "up", "--yes")  # fmt: skip
+    destroyed = fresh.vdc("destroy", "--yes")
+    assert RELEASED in destroyed.stderr
+    assert fresh.left() == []
+
+
+def test_a_group_that_a_killed_up_had_begun_and_nothing_declares_is_gone(fresh: Checkout) -> None:
+    fresh.vdc("up", "--yes")
+    before = fresh.workers()
+    fresh.declare(groups={"more": 2})
+    kill_once(fresh, "a node of the group is begun",
+              lambda: any(fresh.own.nodes.glob("*-more-*/agent.json")), "up", "--yes")  # fmt: skip
+    fresh.declare()
+    converges(fresh, 3, RELEASED)
+    assert fresh.workers() == before
+
+
+@pytest.mark.long
+def test_up_converges_after_a_kill_at_any_of_twenty_moments(fresh: Checkout) -> None:
+    _kill_and_converge(fresh, chance(2), moments=20)
+    fresh.vdc("destroy", "--yes")
+    assert fresh.left() == []
+
+
+def _kill_and_converge(place: Checkout, draw: random.Random, moments: int) -> None:
+    """First ups, growths and shrinkings in turn; a finished one counts as no moment."""
+    killed = 0
+    while killed < moments:
+        for workers in (3, 5, 2):
+            moment = draw.uniform(0, UP_S)
+            place.declare(workers=workers)
+            cut = kill_within(place, moment, "up", "--yes")
+            print(f"{workers} nodes, after {moment:.1f} s: {cut}")
+            converges(place, workers, RELEASED if cut.locked else "")
+            killed += cut.killed
+        if killed < moments:
+            place.vdc("destroy", "--yes")
+            assert place.left() == []
