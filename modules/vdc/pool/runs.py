@@ -77,14 +77,7 @@ class Runs:
         said = [request.command, request.example or "-", *request.args]
         raw["ID"] = run_id
         raw["Meta"] = {**(raw.get("Meta") or {}), **_meta(said), views.RUN_APP: record.name}
-        if not package.secrets:
-            return await self._submit(raw, work)
-        await self._handover.clear(PREFIX)
-        try:
-            await self._handover.give(record.name, run_id)
-            return await self._submit(raw, work)
-        finally:
-            self._handover.begun(run_id)
+        return await self._submit(raw, work, record.name if package.secrets else "")
 
     def all(self) -> list[Run]:
         """Every run that the scheduler remembers, newest first."""
@@ -114,15 +107,22 @@ class Runs:
     def _view(self, job: Job) -> Run:
         return views.run(job, self._follower.model.run_placement(job.id))
 
-    async def _submit(self, raw: Mapping[str, Any], work: Work) -> Run:
+    async def _submit(self, raw: Mapping[str, Any], work: Work, secrets_of: str = "") -> Run:
+        # The plan comes first: with it the scheduler judges whether the caller may run this.
         plan = await work.plan(raw)
         job = Job.of(raw)
         if not may_fit_later(job, plan, self._follower.model):
             words = shortages_in_words(plan.shortages, job.groups, self._follower.model.most_free())
             raise RefusalError(422, f"it fits on no node: {words}", "`vdc nodes` shows them all")
-        await work.register(raw)
-        # The picture is a moment behind; whoever asks next shall find the run.
-        await self._watch.until(job.id, lambda: job.id in self._follower.model.jobs, _PICTURE_S)
+        try:
+            if secrets_of:
+                await self._handover.clear(PREFIX)
+                await self._handover.give(secrets_of, job.id)
+            await work.register(raw)
+            # The picture is a moment behind; whoever asks next shall find the run.
+            await self._watch.until(job.id, lambda: job.id in self._follower.model.jobs, _PICTURE_S)
+        finally:
+            self._handover.begun(job.id)
         return self._view(self._follower.model.jobs.get(job.id, job))
 
 
