@@ -88,8 +88,6 @@ def client(judge: _Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _C
             }
         )
     )
-    service.shelf.fill()
-    service._shelved.set()
     service._loaded.set()
     return _Client(service)
 

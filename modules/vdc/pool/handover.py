@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vdc.errors import SchedulerError
-from vdc.library import secrets_path
+from vdc.pool.shelf import secrets_path
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.variables import Variables
 

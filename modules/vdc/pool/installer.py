@@ -12,16 +12,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vdc.client.models import Progress
 from vdc.errors import SchedulerError, VdcError
-from vdc.library import Package
 from vdc.pool.records import AppRecord, AppStore, canonical
 from vdc.pool.refusal import RefusalError
 from vdc.scheduler.absence import is_away
 from vdc.scheduler.outcome import Plan
 from vdc.scheduler.variables import ConflictError
+
+if TYPE_CHECKING:
+    from vdc.library import Package
 
 _LOG = logging.getLogger(__name__)
 

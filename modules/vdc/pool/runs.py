@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from vdc.client.models import Run, RunRequest, SubmitRequest
-from vdc.library import Call
 from vdc.plan.model import Size
 from vdc.pool import views
 from vdc.pool.config import label_key
@@ -20,7 +19,6 @@ from vdc.pool.readmodel import RUN, ReadModel, state_of
 from vdc.pool.records import AppRecord
 from vdc.pool.refusal import RefusalError
 from vdc.pool.shelf import Shelf
-from vdc.pool.stage import FACTS
 from vdc.pool.watch import Watch
 from vdc.pool.words import shortages_in_words
 from vdc.scheduler.client import Nomad
@@ -68,9 +66,9 @@ class Runs:
         rendered = package.render_command(
             request.command,
             record.name,
-            Call(run_id, program, request.args),
+            self._shelf.call(run_id, program, request.args),
             record.chosen,
-            FACTS,
+            self._shelf.facts,
         )
         work = Work(self._nomad, token)
         raw = await work.parse(rendered.hcl, rendered.variables)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vdc.client.models import App, Endpoint, Event, Progress
 from vdc.errors import PackageError, SchedulerError
-from vdc.library import Library
 from vdc.pool import views
 from vdc.pool.aside import aside
 from vdc.pool.auth import Gate
@@ -32,6 +32,9 @@ from vdc.scheduler.access import Access
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.variables import Variables
 from vdc.scheduler.work import Work
+
+if TYPE_CHECKING:
+    from vdc.library import Library
 
 _LOG = logging.getLogger(__name__)
 _READY_S = 10.0
@@ -59,14 +62,14 @@ class Service:
         self.watch.describe = self._describe
         self.stage.on_progress = self._progress
         self._loaded = asyncio.Event()
-        self._shelved = asyncio.Event()
-        self._unreadable = ""
+        self._filling = asyncio.Lock()
+        self._filled = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follows the scheduler while the block runs; installations are left where they are."""
-        for part in (self.follower.run(), self.facts.run(), self._take_up(), self._fill()):
+        for part in (self.follower.run(), self.facts.run(), self._take_up()):
             self._start(part)
         try:
             yield
@@ -82,8 +85,8 @@ class Service:
         self.config = config
         self.facts.declare(config.groups)
         self.shelf.folders = config.library
-        self._start(self.facts.sweep())
-        self._start(self._fill())
+        self._filled = False
+        self._start(self._sweep())
 
     # --- asked by the routes -----------------------------------------------------
 
@@ -106,14 +109,15 @@ class Service:
             )
 
     async def library(self) -> Library:
-        """The packages, once they have been read.
+        """The packages, read when they are first asked for.
 
         Raises:
             PackageError: A package of a configured folder cannot be used.
         """
-        await self._shelved.wait()
-        if self._unreadable:
-            raise PackageError(self._unreadable)
+        async with self._filling:
+            if not self._filled:
+                await aside(self.shelf.fill)
+                self._filled = True
         return self.shelf.library
 
     async def record(self, name: str) -> AppRecord:
@@ -155,11 +159,10 @@ class Service:
         """Where an app answers now, as far as the caller may know; none while nobody can say."""
         if self.follower.stale:
             return []
-        library = await self.library()
         try:
-            package = library.get(record.package)
+            package = (await self.library()).get(record.package)
         except PackageError:
-            return []  # installed from a folder that is configured no more
+            return []  # installed from a folder that is configured no more, or is broken now
         services = await Work(self.nomad, token).services(record.name)
         return views.app_endpoints(record.name, package, services)
 
@@ -193,17 +196,14 @@ class Service:
                 continue
             break
         self._loaded.set()
-        await self._shelved.wait()
-        await self.installer.resume()
+        if any(record.under_way for record in self.apps.all):
+            with contextlib.suppress(PackageError):  # each installation says what it lacks
+                await self.library()
+            await self.installer.resume()
 
-    async def _fill(self) -> None:
-        try:
-            await aside(self.shelf.fill)
-            self._unreadable = ""
-        except PackageError as error:
-            _LOG.warning("the library cannot be used:\n%s", error)
-            self._unreadable = str(error)
-        self._shelved.set()
+    async def _sweep(self) -> None:
+        with contextlib.suppress(SchedulerError):  # the next listing does it
+            await self.facts.sweep()
 
     # --- told to listeners -------------------------------------------------------
 

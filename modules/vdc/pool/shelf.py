@@ -1,34 +1,32 @@
-"""The library, read when it is first needed: starting the service must not wait for it."""
+"""The library, read when it is first needed.
+
+The only part of the service that imports it: that takes as long as all the rest together, and
+the time counts until there is a pool. Methods block for a fraction of a second at first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdc.errors import PackageError
 
 if TYPE_CHECKING:
-    from vdc.library import Library
+    from vdc.library import Artifact, Call, Facts, Library
+    from vdc.library.artifacts import Progress
 
 
 class Shelf:
-    """Packages that can be installed, and where their software is unpacked.
+    """Packages that can be installed, and what else the library offers.
 
     Attributes:
-        packages_dir: The machine's packages folder.
         folders: Where packages lie beside those that come with vdc.
     """
 
-    def __init__(
-        self,
-        folders: tuple[Path, ...],
-        packages_dir: Path,
-        load: Callable[[tuple[Path, ...]], Library] | None = None,
-    ) -> None:
-        self.packages_dir = packages_dir
+    def __init__(self, folders: tuple[Path, ...], packages_dir: Path) -> None:
         self.folders = folders
-        self._load = load
+        self._packages_dir = packages_dir
         self._library: Library | None = None
 
     @property
@@ -39,18 +37,46 @@ class Shelf:
             PackageError: They have not been read yet.
         """
         if self._library is None:
-            raise PackageError("the library is still being read; try again in a moment")
+            raise PackageError("the library has not been read yet; try again in a moment")
         return self._library
 
     def fill(self) -> None:
-        """Reads the packages, anew each time; blocking, for a fraction of a second.
+        """Reads the packages, anew each time.
 
         Raises:
             PackageError: A package cannot be used; the text lists every problem.
         """
-        if self._load is None:
-            # A late import: it takes as long as all the rest of the service.
-            from vdc.library import load
+        from vdc.library import load
 
-            self._load = load
-        self._library = self._load(self.folders)
+        self._library = load(self.folders)
+
+    @property
+    def facts(self) -> Facts:
+        """Where apps may run: everywhere."""
+        from vdc.library import Facts
+
+        return Facts()
+
+    def call(self, run_id: str, program: bytes, args: Sequence[str]) -> Call:
+        """One run of an app's command."""
+        from vdc.library import Call
+
+        return Call(run_id, program, tuple(args))
+
+    def ensure(self, artifact: Artifact, tell: Callable[[Progress], None]) -> None:
+        """Unpacks an artifact unless it is there; blocks for as long as the download takes.
+
+        Raises:
+            PackageError: It could not be had as the package wants it.
+            OSError: The disk refused.
+        """
+        from vdc.library.artifacts import ensure
+
+        ensure(artifact, self._packages_dir, tell)
+
+
+def secrets_path(app: str) -> str:
+    """Where an app's or a run's secrets lie in the scheduler's variables."""
+    from vdc.library import secrets_path
+
+    return secrets_path(app)

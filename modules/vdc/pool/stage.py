@@ -7,20 +7,18 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from vdc.client.models import Progress as Shown
 from vdc.errors import SchedulerError
-from vdc.library import Artifact, Facts, Package, secrets_path
-from vdc.library.artifacts import Progress, ensure
 from vdc.pool.aside import aside
 from vdc.pool.follower import Follower
 from vdc.pool.installer import Order
 from vdc.pool.readmodel import APP
 from vdc.pool.refusal import RefusalError
-from vdc.pool.shelf import Shelf
+from vdc.pool.shelf import Shelf, secrets_path
 from vdc.pool.watch import Watch
 from vdc.pool.words import last_line, shortages_in_words
 from vdc.scheduler.client import Nomad
@@ -28,7 +26,10 @@ from vdc.scheduler.outcome import Job, Plan, Verdict, verdict
 from vdc.scheduler.variables import ConflictError, Variables
 from vdc.scheduler.work import Work
 
-FACTS = Facts()
+if TYPE_CHECKING:
+    from vdc.library import Artifact, Package
+    from vdc.library.artifacts import Progress
+
 _DEPLOY_S = 900.0
 _HEALTH_S = 300.0
 _PICTURE_S = 10.0
@@ -89,8 +90,8 @@ class PoolStage:
                     )
                     loop.call_soon_threadsafe(self.on_progress, name, shown)
 
-            def work(artifact: Artifact = artifact) -> object:
-                return ensure(artifact, self._shelf.packages_dir, tell)
+            def work(artifact: Artifact = artifact) -> None:
+                self._shelf.ensure(artifact, tell)
 
             await aside(work)
 
@@ -228,7 +229,7 @@ class PoolStage:
     # --- helpers -----------------------------------------------------------------
 
     async def _job(self, work: Work, name: str, order: Order) -> dict[str, Any]:
-        rendered = order.package.render(name, order.options, FACTS)
+        rendered = order.package.render(name, order.options, self._shelf.facts)
         raw = await work.parse(rendered.hcl, rendered.variables)
         if raw["ID"] != name:
             raise RefusalError(422, f"the package {order.package.name} names its job {raw['ID']}")

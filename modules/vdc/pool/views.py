@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vdc.client.models import (
     App,
@@ -27,13 +27,15 @@ from vdc.client.models import (
     SiteUsage,
     Usage,
 )
-from vdc.library import Package
 from vdc.plan.model import Size
 from vdc.pool.config import Group, PoolConfig, decimal_text
 from vdc.pool.readmodel import NOTHING, ReadModel, Sums, state_of
 from vdc.pool.records import AppRecord
 from vdc.scheduler.model import SchedulerNode
 from vdc.scheduler.outcome import Job, Placement, ServiceAddress
+
+if TYPE_CHECKING:
+    from vdc.library import Package
 
 RUN_COMMAND = "vdc_command"
 RUN_APP = "vdc_of"
