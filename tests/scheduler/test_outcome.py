@@ -11,9 +11,8 @@ from vdc.scheduler.outcome import (
     Placement,
     Plan,
     TaskState,
-    Verdict,
-    verdict,
 )
+from vdc.scheduler.verdict import Verdict, verdict
 
 JOB = {"ID": "web", "Type": "service", "Version": 2, "TaskGroups": [{"Name": "web", "Count": 2}]}
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
 
-from vdc.client.answers import raise_for, unreachable
+from vdc.client.calls import Calls
 from vdc.client.events import opened
 from vdc.client.models import (
     App,
@@ -27,13 +26,7 @@ from vdc.client.models import (
     SubmitRequest,
 )
 from vdc.client.profile import Profile
-from vdc.client.tls import context
 from vdc.errors import PoolError
-
-BASE = "/api/v1"
-_TIMEOUT_S = 60.0
-
-T = TypeVar("T")
 
 
 class PoolClient:
@@ -45,13 +38,7 @@ class PoolClient:
 
     def __init__(self, address: str, ca_file: Path, token: str) -> None:
         self.address = address.rstrip("/")
-        self._http = httpx.Client(
-            base_url=self.address + BASE,
-            verify=context(ca_file),
-            trust_env=False,  # a proxy or CA of the shell's is never meant for this address
-            timeout=_TIMEOUT_S,
-            headers={"Authorization": f"Bearer {token}"},
-        )
+        self._calls = Calls(self.address, ca_file, token)
 
     @classmethod
     def of(cls, profile: Profile) -> Self:
@@ -69,30 +56,30 @@ class PoolClient:
 
     def close(self) -> None:
         """Ends the connections."""
-        self._http.close()
+        self._calls.http.close()
 
     # --- reading -----------------------------------------------------------------
 
     def pool(self) -> Pool:
         """Capacity and use of everything."""
-        return self._ask(Pool, "GET", "/pool")
+        return self._calls.ask(Pool, "GET", "/pool")
 
     def nodes(self) -> list[Node]:
         """Every node, by name."""
-        return self._ask(list[Node], "GET", "/nodes")
+        return self._calls.ask(list[Node], "GET", "/nodes")
 
     def library(self) -> list[PackageSummary]:
         """Every package that can be installed."""
-        return self._ask(list[PackageSummary], "GET", "/library")
+        return self._calls.ask(list[PackageSummary], "GET", "/library")
 
     def package(self, name: str) -> PackageDetail:
         """One package, with the schema of its options."""
-        return self._ask(PackageDetail, "GET", f"/library/{name}")
+        return self._calls.ask(PackageDetail, "GET", f"/library/{name}")
 
     def healthy(self) -> bool:
         """Whether the service answers; needs no token."""
         try:
-            return self._http.get(self.address + "/healthz").is_success
+            return self._calls.http.get(self.address + "/healthz").is_success
         except httpx.HTTPError:
             return False
 
@@ -100,15 +87,15 @@ class PoolClient:
 
     def apps(self) -> list[App]:
         """Every app, by name, without its endpoints."""
-        return self._ask(list[App], "GET", "/apps")
+        return self._calls.ask(list[App], "GET", "/apps")
 
     def app(self, name: str) -> App:
         """One app, with its endpoints."""
-        return self._ask(App, "GET", f"/apps/{name}")
+        return self._calls.ask(App, "GET", f"/apps/{name}")
 
     def begin_install(self, request: InstallRequest) -> App:
         """Asks for an installation and returns at once."""
-        return self._ask(App, "POST", "/apps", body=request)
+        return self._calls.ask(App, "POST", "/apps", body=request)
 
     def install(
         self,
@@ -137,7 +124,7 @@ class PoolClient:
         request = InstallRequest(package=package, name=name, options=dict(options or {}),
                                  version=version)  # fmt: skip
         # The events are opened first, so that no change is missed between answer and stream.
-        with opened(self._http, self.address) as events:
+        with opened(self._calls.http, self.address) as events:
             try:
                 app = self.begin_install(request)
             except PoolError as error:
@@ -166,13 +153,13 @@ class PoolClient:
     ) -> App:
         """Gives a task group another count and returns when the app is healthy with it."""
         request = ScaleRequest(count=count, group=group)
-        with opened(self._http, self.address) as events:
-            app = self._ask(App, "POST", f"/apps/{name}/scale", body=request)
+        with opened(self._calls.http, self.address) as events:
+            app = self._calls.ask(App, "POST", f"/apps/{name}/scale", body=request)
             return self._healthy(app, events, on_progress)
 
     def stop(self, name: str, *, purge: bool = False) -> None:
         """Stops an app; with ``purge`` it is forgotten too, with its options and its history."""
-        self._send("DELETE", f"/apps/{name}", params={"purge": str(purge).lower()})
+        self._calls.send("DELETE", f"/apps/{name}", params={"purge": str(purge).lower()})
 
     def logs(
         self,
@@ -184,7 +171,7 @@ class PoolClient:
         tail: int | None = None,
     ) -> Iterator[bytes]:
         """Output of an app's task as it comes; the first task of the newest instance by default."""
-        return self._logs(f"/apps/{name}/logs", task, stream, follow, tail)
+        return self._calls.logs(f"/apps/{name}/logs", task, stream, follow, tail)
 
     def submit(
         self,
@@ -202,21 +189,21 @@ class PoolClient:
             example=example,
             args=tuple(args),
         )
-        return self._ask(Run, "POST", f"/apps/{app}/submit", body=request)
+        return self._calls.ask(Run, "POST", f"/apps/{app}/submit", body=request)
 
     # --- runs --------------------------------------------------------------------
 
     def run(self, request: RunRequest) -> Run:
         """Starts a command and returns at once."""
-        return self._ask(Run, "POST", "/runs", body=request)
+        return self._calls.ask(Run, "POST", "/runs", body=request)
 
     def runs(self) -> list[Run]:
         """Every run that the scheduler remembers, newest first."""
-        return self._ask(list[Run], "GET", "/runs")
+        return self._calls.ask(list[Run], "GET", "/runs")
 
     def run_of(self, run_id: str) -> Run:
         """One run."""
-        return self._ask(Run, "GET", f"/runs/{run_id}")
+        return self._calls.ask(Run, "GET", f"/runs/{run_id}")
 
     def run_logs(
         self,
@@ -227,15 +214,15 @@ class PoolClient:
         tail: int | None = None,
     ) -> Iterator[bytes]:
         """Output of a run; with ``follow`` it waits for the start and ends with the run."""
-        return self._logs(f"/runs/{run_id}/logs", "", stream, follow, tail)
+        return self._calls.logs(f"/runs/{run_id}/logs", "", stream, follow, tail)
 
     def stop_run(self, run_id: str) -> None:
         """Stops a run; one that has ended is no error."""
-        self._send("DELETE", f"/runs/{run_id}")
+        self._calls.send("DELETE", f"/runs/{run_id}")
 
     def wait_run(self, run_id: str) -> Run:
         """Returns the run once it has ended."""
-        with opened(self._http, self.address) as events:
+        with opened(self._calls.http, self.address) as events:
             run = self.run_of(run_id)
             while not run.ended:
                 event = next(events)
@@ -253,7 +240,7 @@ class PoolClient:
         Raises:
             PoolError: The service cannot be reached any more.
         """
-        with opened(self._http, self.address) as events:
+        with opened(self._calls.http, self.address) as events:
             yield from events
 
     def _healthy(
@@ -274,42 +261,3 @@ class PoolClient:
         if app.status in {"failed", "stopped"}:
             raise PoolError(f"{app.name} is not healthy: {app.reason or 'it was stopped'}")
         return app
-
-    # --- the two ways of calling -------------------------------------------------
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: InstallRequest | ScaleRequest | SubmitRequest | RunRequest | None = None,
-    ) -> httpx.Response:
-        content = None if body is None else body.model_dump(mode="json")
-        try:
-            response = self._http.request(method, path, params=params, json=content)
-        except httpx.HTTPError as error:
-            raise unreachable(self.address, error) from error
-        raise_for(response)
-        return response
-
-    def _ask(self, kind: type[T], method: str, path: str, **options: Any) -> T:
-        response = self._send(method, path, **options)
-        try:
-            return TypeAdapter(kind).validate_json(response.content)
-        except ValidationError as error:
-            raise PoolError(f"{self.address} gave an answer of another version: {error}") from error
-
-    def _logs(
-        self, path: str, task: str, stream: str, follow: bool, tail: int | None
-    ) -> Iterator[bytes]:
-        params = {"stream": stream, "follow": str(follow).lower()}
-        params |= {"task": task} if task else {}
-        params |= {"tail": str(tail)} if tail is not None else {}
-        timeout = httpx.Timeout(_TIMEOUT_S, read=None if follow else _TIMEOUT_S)
-        try:
-            with self._http.stream("GET", path, params=params, timeout=timeout) as response:
-                raise_for(response)
-                yield from response.iter_bytes()
-        except httpx.HTTPError as error:
-            raise unreachable(self.address, error) from error

@@ -22,8 +22,9 @@ from vdc.pool.shelf import Shelf, secrets_path
 from vdc.pool.watch import Watch
 from vdc.pool.words import last_line, shortages_in_words
 from vdc.scheduler.client import Nomad
-from vdc.scheduler.outcome import Job, Plan, Verdict, verdict
+from vdc.scheduler.outcome import Job, Plan
 from vdc.scheduler.variables import ConflictError, Variables
+from vdc.scheduler.verdict import Verdict, verdict
 from vdc.scheduler.work import Work
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ scheduler refuses becomes a :class:`~vdc.errors.SchedulerError` that carries its
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
 import httpx
@@ -100,25 +100,40 @@ class Nomad:
     ) -> AsyncIterator[httpx.Response]:
         """A long answer, read as it comes; no read time-out, as silence is normal there."""
         headers = {"X-Nomad-Token": token} if token is not None else {}
-        timeout = httpx.Timeout(_TIMEOUT_S, read=None)
-        address = self._access.addresses[0]
-        try:
-            async with self._http.stream(
+        async with AsyncExitStack() as stack:
+            try:
+                response = await self._opened(stack, path, params, headers)
+                if not response.is_success:
+                    text = (await response.aread()).decode(errors="replace").strip()
+                    status = response.status_code
+                    raise SchedulerError(text or f"HTTP {status}", status)
+                yield response
+            except httpx.HTTPError as error:
+                reason = str(error) or type(error).__name__
+                raise SchedulerError(f"the scheduler's stream broke: {reason}") from error
+
+    async def _opened(
+        self,
+        stack: AsyncExitStack,
+        path: str,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> httpx.Response:
+        """The stream of the first server that takes the connection."""
+        failures: list[str] = []
+        for address in self._access.addresses:
+            stream = self._http.stream(
                 "GET",
                 address + path,
                 params=params or None,  # an empty mapping would drop the path's own query
                 headers=headers,
-                timeout=timeout,
-            ) as response:
-                if not response.is_success:
-                    text = (await response.aread()).decode(errors="replace").strip()
-                    raise SchedulerError(
-                        text or f"HTTP {response.status_code}", response.status_code
-                    )
-                yield response
-        except httpx.HTTPError as error:
-            reason = f"{address}: {error or type(error).__name__}"
-            raise SchedulerError(f"the scheduler's stream broke: {reason}") from error
+                timeout=httpx.Timeout(_TIMEOUT_S, read=None),
+            )
+            try:
+                return await stack.enter_async_context(stream)
+            except httpx.ConnectError as error:
+                failures.append(f"{address}: {error}")
+        raise SchedulerError("no scheduler server can be reached: " + "; ".join(failures))
 
     async def _pages(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Any]:
         query = {**params, "per_page": str(_PAGE)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from vdc.errors import SchedulerError
@@ -31,7 +31,12 @@ async def opened(nomad: Nomad, topics: Sequence[str]) -> AsyncIterator[AsyncIter
     now = await nomad.call("GET", "/v1/nodes", params={"per_page": "1"})
     query = "&".join(f"topic={topic}" for topic in topics)
     path = f"/v1/event/stream?{query}&namespace=*&index={now.headers['X-Nomad-Index']}"
-    async with nomad.stream(path, {}) as response:
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(_SILENCE_S):
+                response = await stack.enter_async_context(nomad.stream(path, {}))
+        except TimeoutError:
+            raise SchedulerError("the scheduler does not begin its event stream") from None
         yield _batches(response.aiter_lines())
 
 
