@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -74,6 +75,7 @@ def client(judge: _Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _C
     """The whole application, never started: its scheduler is out of touch."""
     (tmp_path / "token").write_text("own-secret")
     monkeypatch.setattr("vdc.pool.service.Nomad", lambda _: judge)
+    monkeypatch.setattr("vdc.pool.service._READY_S", 0.01)
     service = Service(
         PoolConfig.of(
             {
@@ -171,9 +173,11 @@ def test_the_scheduler_decides_what_is_seen(client):
 
 
 def test_without_the_scheduler_it_reads_and_says_so_and_changes_nothing(client):
+    heard = datetime(2026, 1, 1, tzinfo=UTC)
+    client.service.follower.as_of = heard
     pool = client.get("/api/v1/pool", headers=bearer(GOOD)).json()
     assert pool["stale"] is True
-    assert pool["as_of"] is None
+    assert datetime.fromisoformat(pool["as_of"]) == heard
     body = {"package": "hello", "name": "web"}
     answer = client.request("POST", "/api/v1/apps", json=body, headers=bearer(GOOD))
     assert answer.status_code == 503

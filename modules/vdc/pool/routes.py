@@ -67,10 +67,10 @@ def _sees_work(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     return caller
 
 
-def _changes(
+async def _changes(
     service: Annotated[Service, Depends(_service)], caller: Annotated[Caller, Depends(_sees_work)]
 ) -> Caller:
-    service.changeable()
+    await service.changeable()
     return caller
 
 
@@ -89,6 +89,7 @@ Tail = Annotated[int | None, Query(ge=0, le=100_000, description="Only the last 
 @router.get("/pool")
 async def get_pool(parts: Parts, _: NodeReader) -> Pool:
     """Capacity and use of everything, by site and by group."""
+    await parts.met()
     follower = parts.follower
     return views.pool(parts.config, parts.model, follower.as_of, stale=follower.stale)
 
@@ -96,6 +97,7 @@ async def get_pool(parts: Parts, _: NodeReader) -> Pool:
 @router.get("/nodes")
 async def get_nodes(parts: Parts, _: NodeReader) -> list[Node]:
     """Every node."""
+    await parts.met()
     return views.nodes(parts.config, parts.model)
 
 
@@ -202,12 +204,14 @@ async def start_run(request: RunRequest, parts: Parts, caller: Changer) -> Run:
 @router.get("/runs")
 async def get_runs(parts: Parts, _: WorkReader) -> list[Run]:
     """Every run that the scheduler remembers."""
+    await parts.met()
     return parts.runs.all()
 
 
 @router.get("/runs/{run}")
 async def get_run(run: str, parts: Parts, _: WorkReader) -> Run:
     """One run."""
+    await parts.met()
     return parts.runs.get(run)
 
 

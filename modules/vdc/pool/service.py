@@ -95,12 +95,20 @@ class Service:
         """The picture of the pool."""
         return self.follower.model
 
-    def changeable(self) -> None:
+    async def met(self) -> None:
+        """Waits a little, once in the service's life, until the scheduler has been heard."""
+        if self.follower.as_of is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_READY_S):
+                    await self.follower.in_touch()
+
+    async def changeable(self) -> None:
         """Passes while the scheduler is in touch.
 
         Raises:
             RefusalError: 503; it is not, so nothing can be changed.
         """
+        await self.met()
         if self.follower.stale:
             raise RefusalError(
                 503,
@@ -142,8 +150,10 @@ class Service:
             async with asyncio.timeout(_READY_S):
                 await self._loaded.wait()
         except TimeoutError:
-            self.changeable()
-            raise
+            await self.changeable()
+            raise RefusalError(
+                503, "the records of the apps cannot be read yet", "the service's log says why"
+            ) from None
 
     def app(self, record: AppRecord, endpoints: list[Endpoint] | None = None) -> App:
         """One app as the API says it."""
