@@ -40,7 +40,7 @@ from vdc.toolchain.found import engine_path
 
 SITE = "here"
 GROUP = "workers"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 90.0
 _POLL_S = 0.05
 
 T = TypeVar("T")

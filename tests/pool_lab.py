@@ -19,7 +19,7 @@ from vdc.client import PoolClient
 from vdc.provider import processes
 from vdc.provider.slots import HOST, choose
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 90.0
 
 
 @dataclass
