@@ -1,75 +1,22 @@
-"""The provider's process: started by the engine, ended with it.
-
-The engine starts it with its own address as the last argument and reads the port from the first
-line of standard output. An engine that is killed leaves its plugins alive; a provider that went
-on alone would change machines that nobody records any more, so it watches the engine's
-connection and ends when that breaks.
-"""
+"""``pulumi-resource-vdc``: what must happen before anything else is imported."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from typing import Any
 
-import grpc
-from pulumi.runtime.proto import provider_pb2_grpc
-
-from vdc.provider.registry import RESOURCES
-from vdc.provider.servicer import Servicer
-
-# The engine's own limit (rpcutil.MaxRPCMessageSize).
-_MESSAGE_BYTES = 400 << 20
-# An engine that ends in order closes its server a moment before it ends its plugins.
-_GRACE_S = 1.0
-
-
-async def _engine_gone(address: str) -> None:
-    """Returns when the engine's address, once reached, can be reached no more."""
-    options = [("grpc.enable_http_proxy", 0)]  # the engine is on this machine
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        while True:
-            try:
-                await asyncio.wait_for(channel.channel_ready(), _GRACE_S)
-            except TimeoutError:
-                return
-            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
-
-
-async def _serve(engine: str | None) -> None:
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", _MESSAGE_BYTES),
-            ("grpc.max_send_message_length", _MESSAGE_BYTES),
-        ]
-    )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-        Servicer(resource() for resource in RESOURCES), server
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    # The engine starts its plugins in process groups of their own, so an interrupt is never the
-    # user's (that comes as Cancel): it is the engine's way to say that the run is over.
-    told_to_end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_end.wait())]
-    if engine is not None:
-        ends.append(asyncio.create_task(_engine_gone(engine)))
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    # At once: a handler that is waiting for a node must not act again. What it made bears our
-    # mark and is taken over by the next run.
-    os._exit(0 if told_to_end.is_set() else 1)
+from vdc.provider.protocol import without_sdk
 
 
 def main() -> None:
     """Console script ``pulumi-resource-vdc``."""
+    without_sdk()
+    # What httpx imports for its own command line, when it can: rich, pygments, click.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
+    from vdc.provider.serving import serve
+
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    asyncio.run(_serve(arguments[-1] if arguments else None))
+    asyncio.run(serve(arguments[-1] if arguments else None))
 
 
 if __name__ == "__main__":

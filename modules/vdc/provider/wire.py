@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from google.protobuf import json_format, struct_pb2
-from pulumi.runtime.rpc import UNKNOWN as _UNKNOWN_STRING
 
 # The engine's signatures: sdk/go/common/resource/properties.go of pulumi/pulumi.
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature, public
 _OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+# sdk/go/common/resource/plugin/rpc.go
+_UNKNOWN_STRING: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class _Unknown:

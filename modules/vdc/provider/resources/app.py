@@ -6,14 +6,16 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from vdc.client.api import PoolClient
-from vdc.client.models import App as Installed
 from vdc.client.profile import Profile
 from vdc.errors import PoolError
 from vdc.home import Home
 from vdc.provider.resource import FORCE_VARIABLE, Call, Inputs, Made, Outputs, Resource
+
+if TYPE_CHECKING:
+    from vdc.client import PoolClient
+    from vdc.client.models import App as Installed
 
 
 class AppInputs(Inputs):
@@ -72,6 +74,8 @@ class App(Resource[AppInputs]):
 
 
 def _client(inputs: AppInputs) -> PoolClient:
+    from vdc.client import PoolClient  # most runs of the provider touch no app
+
     return PoolClient.of(Profile.load(Home.of_user(), inputs.stack, env={}))
 
 
