@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -135,10 +136,8 @@ class Service(Resource[ServiceInputs]):
         """Stops every job, then the service; a scheduler that is gone runs no jobs."""
         await processes.stop(processes.find(_Files(Home.of_user().stack(inputs.stack).pool).config))
         try:
-            async with inputs.scheduler.connect() as nomad, asyncio.timeout(_CLOSE_S):
+            async with inputs.scheduler.connect() as nomad:
                 await _stop_all(nomad)
-        except TimeoutError:
-            pass  # what does not end by itself is ended with its node
         except SchedulerError as error:
             if error.status:
                 raise
@@ -154,13 +153,20 @@ async def end(stack: str) -> None:
 
 
 async def _stop_all(nomad: Nomad) -> None:
+    """Stops every job, gives its tasks time to end, and only then has the scheduler forget it.
+
+    A purge takes the allocations out of the scheduler's sight at once, ended or not.
+    """
     jobs = [str(job["ID"]) for job in await nomad.jobs()]
     for job in jobs:
-        await nomad.deregister(job, purge=True)
+        await nomad.deregister(job, purge=False)
     nodes = [node for node in await nomad.nodes() if node.status == "ready"]
-    async with asyncio.TaskGroup() as group:
-        for node in nodes:
-            group.create_task(_until_idle(nomad, node.id))
+    with contextlib.suppress(TimeoutError):  # what does not end by itself is ended with its node
+        async with asyncio.timeout(_CLOSE_S), asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(_until_idle(nomad, node.id))
+    for job in jobs:
+        await nomad.deregister(job, purge=True)
 
 
 async def _until_idle(nomad: Nomad, node_id: str) -> None:
