@@ -24,6 +24,11 @@ class StackHome:
         return self.root / "passphrase"
 
     @property
+    def project(self) -> Path:
+        """The name of the project whose stack this is; another project's is refused."""
+        return self.root / "project"
+
+    @property
     def profile(self) -> Path:
         """How this user reaches the pool (address, CA, token), mode 0600, JSON."""
         return self.root / "profile.json"

@@ -91,7 +91,11 @@ def test_the_pool_refuses_whoever_has_no_token(running: Checkout, token: str | N
     trusted = ssl.create_default_context(cafile=profile.ca_file)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with httpx.Client(
-        base_url=f"{profile.address}/api/v1", verify=trusted, headers=headers, trust_env=False
+        base_url=f"{profile.address}/api/v1",
+        verify=trusted,
+        headers=headers,
+        trust_env=False,
+        timeout=60,
     ) as client:
         for path in ("/pool", "/nodes", "/library", "/apps", "/runs", "/events"):
             assert client.get(path).status_code == 401, path

@@ -107,7 +107,7 @@ class Stack:
         Raises:
             StackError: The folder is another project's: its machines bear the same names.
         """
-        owner = self.own.root / "project"
+        owner = self.own.project
         if owner.exists() and owner.read_text() != self.project:
             raise StackError(
                 f"there is a stack {self.name} of the project {owner.read_text()} on this machine; "
