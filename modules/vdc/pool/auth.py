@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vdc.errors import SchedulerError
 from vdc.pool.refusal import RefusalError, answer, from_scheduler
+from vdc.scheduler.absence import is_away
 from vdc.scheduler.client import Nomad
 
 OPEN = frozenset({"/", "/healthz"})
@@ -85,7 +86,8 @@ class Gate:
         try:
             caller = await self._shared(key, token)
         except SchedulerError as error:
-            if 400 <= error.status < 500:
+            # What cannot be a token at all gets a 500 from the scheduler, and is refused likewise.
+            if not is_away(error):
                 self._known.pop(key, None)
                 raise RefusalError(
                     401, "the token is not valid", "`vdc token` shows yours"
