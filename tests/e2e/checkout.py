@@ -25,7 +25,7 @@ import httpx
 import psutil
 import yaml
 
-from e2e.remains import mounts_below, processes_of
+from e2e.remains import mounts_below, processes_of, remove_cgroups
 from vdc.client import PoolClient, Profile
 from vdc.home import Home, StackHome
 from vdc.provider import processes
@@ -149,6 +149,11 @@ class Checkout:
             )
 
     @property
+    def first_words(self) -> Path:
+        """What the first ``vdc up`` of a shared data centre has said."""
+        return self.base / "first-words"
+
+    @property
     def last_words(self) -> Path:
         """What the command that :meth:`begin` started has said."""
         return self.base / "last-words"
@@ -245,14 +250,17 @@ class Checkout:
         return self.home.backend / ".pulumi"
 
     def clear(self) -> None:
-        """Ends and removes everything, whatever state it is in; for the end of a test."""
-        with suppress(AssertionError, subprocess.TimeoutExpired):
-            if self.own.root.exists():
-                self.vdc("destroy", "--yes", "--force")
-        for process in processes_of(self.base):
+        """Ends and removes everything, whatever state it is in; for the end of a test.
+
+        Nothing of the product is used for it: what that leaves is looked at before.
+        """
+        work = {path.name for path in self.own.nodes.glob("*/data/alloc/*")}
+        ended = processes_of(self.base)
+        for process in ended:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait(10)
+        psutil.wait_procs(ended, 10)
+        remove_cgroups(work)
         processes.remove_tree(self.base)
 
 

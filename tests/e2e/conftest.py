@@ -17,11 +17,15 @@ def fresh() -> Iterator[Checkout]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running() -> Iterator[Checkout]:
-    """A running data centre that the tests of a module share; they leave it as it is."""
+    """A running data centre with an app, shared by the tests that leave it as it is.
+
+    What its ``up`` said is in :attr:`~e2e.checkout.Checkout.first_words`.
+    """
     with checkout(_name()) as made:
-        made.vdc("up", "--yes")
+        made.first_words.write_text(made.vdc("up", "--yes", "--diff").text)
+        made.vdc("install", "hello", "--name", "web")
         yield made
 
 

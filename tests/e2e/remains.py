@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,14 @@ def mounts_below(folder: Path) -> list[str]:
     """Mount points inside the folder."""
     points = (part.mountpoint for part in psutil.disk_partitions(all=True))
     return [point for point in points if _inside(point, folder)]
+
+
+def remove_cgroups(work: Collection[str]) -> None:
+    """Removes what killed agents leave of these allocations: their empty groups of processes."""
+    for path in Path("/sys/fs/cgroup").glob("**/nomad/*"):
+        if path.name.partition(".")[0] in work:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _inside(text: str, folder: Path) -> bool:

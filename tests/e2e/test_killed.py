@@ -100,6 +100,7 @@ def test_a_killed_up_can_be_destroyed(fresh: Checkout) -> None:
     assert fresh.left() == []
 
 
+@pytest.mark.long
 def test_a_group_that_a_killed_up_had_begun_and_nothing_declares_is_gone(fresh: Checkout) -> None:
     fresh.vdc("up", "--yes")
     before = fresh.workers()

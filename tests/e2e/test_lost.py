@@ -39,7 +39,7 @@ def test_a_killed_agent_is_noticed_replaced_and_restored(fresh: Checkout) -> Non
 
     preview = fresh.pulumi("preview", "--refresh", "--diff").stdout
     assert _differing(preview, fresh.names(3)) == {lost}
-    assert fresh.vdc("preview", "--refresh").stdout.count("1 to update") == 1
+    assert "1 to update" in preview
 
     restored = fresh.pulumi("up", "--refresh", "--yes")
     print(f"restored in {restored.seconds:.1f} s")
@@ -61,6 +61,7 @@ def test_after_a_reboot_up_brings_everything_back(fresh: Checkout) -> None:
     assert len(app.endpoints) == 2
 
 
+@pytest.mark.long
 def test_after_a_reboot_destroy_leaves_nothing(fresh: Checkout) -> None:
     fresh.vdc("up", "--yes")
     with fresh.pool() as pool:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from e2e.checkout import Checkout, checkout
+from e2e.checkout import Checkout
 from e2e.planted import Planted, planted
 
 pytestmark = pytest.mark.real
@@ -37,12 +37,8 @@ class Exposed:
 
 
 @pytest.fixture(scope="module")
-def exposed() -> Iterator[Exposed]:
-    with checkout("tsecrets") as made:
-        shown = made.vdc("up", "--yes", "--diff").text
-        with made.pool() as pool:
-            pool.install("hello", "web")
-        yield Exposed(made, planted(made), shown)
+def exposed(running: Checkout) -> Exposed:
+    return Exposed(running, planted(running), running.first_words.read_text())
 
 
 def test_the_secrets_are_known(exposed: Exposed) -> None:
