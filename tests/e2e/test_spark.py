@@ -53,9 +53,10 @@ def test_pi_is_computed_on_two_agents_and_another_cluster_runs_beside(fresh: Che
 def _node_of_port(place: Checkout, app: str) -> dict[int, str]:
     """Which node each of an app's ports is on."""
     with place.scheduler() as scheduler:
-        found = scheduler.get(f"/v1/job/{app}/allocations", params={"resources": "true"}).json()
+        found = scheduler.get("/v1/allocations", params={"resources": "true"}).json()
     return {
         port["Value"]: allocation["NodeName"]
         for allocation in found
+        if allocation["JobID"] == app
         for port in allocation["AllocatedResources"]["Shared"]["Ports"]
     }
