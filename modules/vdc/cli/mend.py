@@ -45,6 +45,8 @@ def release_dead_locks(stack: Stack, say: Say) -> bool:
         path.with_name(path.name + ".attrs").unlink(missing_ok=True)
         say(f"released the lock of an interrupted run (process {pid or 'unknown'} is gone)")
         released = True
+    if not any(folder.glob("*.json")):
+        _remove_half_written(stack.own_backend / ".pulumi", stack)
     return released
 
 
@@ -109,6 +111,19 @@ def pool_answers(stack: Stack) -> bool:
             return pool.healthy()
     except (PoolError, OSError):  # half-written: the certificate is missing
         return False
+
+
+def _remove_half_written(meta: Path, stack: Stack) -> None:
+    """Removes the files that a killed engine was about to rename; nobody else ever does."""
+    name, project = stack.name, stack.project
+    for pattern in (
+        f"stacks/{project}/{name}.json*.tmp",
+        f"locks/organization/{project}/{name}/*.tmp",
+        f"history/{project}/{name}/*.tmp",
+        f"backups/{project}/{name}/*.tmp",
+    ):
+        for path in meta.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _mentions_pending(stack: Stack) -> bool:
