@@ -100,6 +100,10 @@ class NodeError(VdcError):
     """One node could not be made, read or removed; the text names the stage reached."""
 
 
+class UnreachableNodeError(NodeError):
+    """A node's machine cannot be looked at: nothing there is known, so nothing counts as gone."""
+
+
 class ForeignNodeError(NodeError):
     """A node of the wanted name exists and is not ours; it is never touched."""
 
