@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from vdc.declaration.forms import DURATION, FORMS, PRICE, SIZE, UnfitError
+from vdc.declaration.forms import DURATION, PRICE, SIZE, UnfitError
+from vdc.declaration.registry import FORMS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vdc.declaration import Declaration
 from vdc.declaration.rules import findings
-from vdc.plan import Size, plan
+from vdc.plan import Control, Size, plan
 
 SIZE = {"cpu": 2, "memory": "4GiB", "disk": "10GiB"}
 
@@ -32,7 +32,7 @@ def test_servers_are_the_first_group_of_the_control_site():
     assert servers.capacity == Size(0, 0, 0)
     assert [node.name for node in workers.nodes] == ["dc-here-workers-0", "dc-here-workers-1"]
     assert made.sites[1].groups == ()
-    assert made.control_site == "here"
+    assert made.control == Control("here", 3, (), ())
 
 
 def test_sizes_are_in_the_scheduler_s_units_rounded_up():

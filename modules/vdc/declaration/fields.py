@@ -63,11 +63,18 @@ class Written:
             written = written.text
         return self.form.read(written, self.least, self.most)
 
+    def write(self, value: object) -> str:
+        """The value's one text; what is text already (a default) stays as it is."""
+        return value if isinstance(value, str) else self.form.text(value)
+
     def __get_pydantic_core_schema__(
         self, _source: Any, _handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self.read, serialization=core_schema.to_string_ser_schema()
+            self.read,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                self.write, when_used="json"
+            ),
         )
 
     def __get_pydantic_json_schema__(

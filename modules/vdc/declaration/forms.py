@@ -34,6 +34,11 @@ class Quantity:
         return self.text
 
 
+def plain(number: Decimal) -> str:
+    """A number in digits alone, the same for all that are equal: ``2`` for 2.0 and 2."""
+    return format(number.normalize(), "f")
+
+
 class UnfitError(ValueError):
     """A value is not in its form or out of bounds; says what is wrong and what to write."""
 
@@ -53,7 +58,8 @@ class Form:
         rule: How it is written, in words.
         example: A right value.
         pattern: What a right value matches as a whole; ECMA and Python agree on it.
-        value: The value of a matching text.
+        value: The value of a matching text; a ValueError says that it only looks right.
+        text: The one text of a value, the same for all equal ones; ``value`` reads it back.
         hint: What to write instead of a text that does not match, when that can be guessed.
         numbers: Whether a bare number is read like its digits.
     """
@@ -64,8 +70,13 @@ class Form:
     example: str
     pattern: str
     value: Callable[[str], Any] = str
+    text: Callable[[Any], str] = str
     hint: Callable[[str], str | None] = lambda _text: None
     numbers: bool = False
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is written in this form."""
+        return re.fullmatch(self.pattern, text) is not None
 
     def read(
         self,
@@ -89,9 +100,16 @@ class Form:
         text = format(written, "f" if not isinstance(written, int) else "d") if number else written
         if not isinstance(text, str) or isinstance(written, bool):
             raise UnfitError(f"is not {self.noun}", self._remedy(None, example))
-        if (number and not self.numbers) or not re.fullmatch(self.pattern, text):
+        if (number and not self.numbers) or not self.fits(text):
             raise UnfitError(f"is not {self.noun}", self._remedy(self.hint(text), example))
-        value = self.value(text)
+        try:
+            value = self.value(text)
+        except UnfitError:
+            raise
+        except ValueError:
+            raise UnfitError(
+                f"is not {self.noun}", self._remedy(self.hint(text), example)
+            ) from None
         if least is not None and value < self.value(least):
             raise UnfitError(f"is less than {least}", f"write {least} or more")
         if most is not None and value > self.value(most):
@@ -113,6 +131,10 @@ def _size(text: str) -> Quantity:
     number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]+)", text).groups()  # type: ignore[union-attr]
     exact = Decimal(number) * _BYTES[unit]
     return Quantity(int(exact.to_integral_value(ROUND_CEILING)), text)
+
+
+def _size_text(size: Quantity) -> str:
+    return f"{plain(Decimal(size.amount).scaleb(-9))}GB"  # exact: a byte is the last decimal
 
 
 def _size_hint(text: str) -> str | None:
@@ -154,7 +176,7 @@ def _price_hint(text: str) -> str | None:
 
 def _name_hint(text: str) -> str | None:
     close = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return f"write {close}" if re.fullmatch(NAME.pattern, close) else None
+    return f"write {close}" if NAME.fits(close) else None
 
 
 def _currency_hint(text: str) -> str | None:
@@ -166,7 +188,7 @@ def _label_key_hint(text: str) -> str | None:
     if re.match("unique|vdc", text):
         return "choose a key that does not begin with unique or vdc: those are the pool's own"
     close = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    return f"write {close}" if re.fullmatch(LABEL_KEY.pattern, close) else None
+    return f"write {close}" if LABEL_KEY.fits(close) else None
 
 
 def _label_value_hint(text: str) -> str | None:
@@ -188,6 +210,7 @@ SIZE = Form(
     example="4GiB",
     pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?(MiB|GiB|TiB|MB|GB|TB)$",
     value=_size,
+    text=_size_text,
     hint=_size_hint,
 )
 DURATION = Form(
@@ -197,6 +220,7 @@ DURATION = Form(
     example="1h30m",
     pattern=r"^(?=[0-9])([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$",
     value=_duration,
+    text=lambda duration: f"{duration.amount}s",
     hint=_duration_hint,
 )
 PRICE = Form(
@@ -206,6 +230,7 @@ PRICE = Form(
     example="0.02",
     pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$",
     value=Decimal,
+    text=plain,
     hint=_price_hint,
     numbers=True,
 )
@@ -234,6 +259,4 @@ LABEL_VALUE = Form(
     hint=_label_value_hint,
 )
 
-FORMS = {
-    form.name: form for form in (NAME, SIZE, DURATION, PRICE, CURRENCY, LABEL_KEY, LABEL_VALUE)
-}
+FORMS = (NAME, SIZE, DURATION, PRICE, CURRENCY, LABEL_KEY, LABEL_VALUE)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from vdc.declaration.addresses import Address, Host
 from vdc.declaration.fields import AppName, Currency, Model, Name, Price, SiteName, declared
 from vdc.declaration.registry import KINDS
 from vdc.declaration.site import Site, Size
@@ -30,6 +31,12 @@ class Control(Model):
         "Price of one server for one hour, in the declaration's currency.",
         default=None,
         change="in-place",
+    )
+    addresses: tuple[Address, ...] = declared(
+        "Each server's address, which every machine of every site can dial.", default=()
+    )
+    endpoint: tuple[Host, ...] = declared(
+        "Names or addresses of the pool API; left out: the servers' addresses.", default=()
     )
 
 

@@ -46,5 +46,7 @@ def stand_in(schema: Schema) -> Any:
         return some[0]
     if schema.get("minProperties"):
         return {stand_in(schema["propertyNames"]): stand_in(schema["additionalProperties"])}
+    if "items" in schema:
+        return [stand_in(schema["items"])]
     properties = schema.get("properties", {})
     return {key: stand_in(properties[key]) for key in schema.get("required", ())}

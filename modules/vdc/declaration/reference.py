@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Iterator
 
-from vdc.declaration.forms import FORMS
 from vdc.declaration.published import Schema, resolved, shipped
+from vdc.declaration.registry import FORMS
 
 _HEAD = """# The declaration
 
@@ -26,6 +26,8 @@ _TYPES = {
     "number": "a number",
     "string": "text",
     "object": "a mapping",
+    "array": "a list",
+    "boolean": "`true` or `false`",
 }
 
 

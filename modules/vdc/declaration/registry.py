@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
+from vdc.declaration import addresses, forms, os
 from vdc.declaration.site import Kind
 
 NAMES = ("local",)
 """One entry per kind; the kind's module has this name in every layer that knows kinds."""
 
 
-def _load(name: str) -> Kind:
-    kind: Kind = import_module(f"vdc.declaration.sites.{name}").KIND
+def _load(name: str) -> Kind[Any]:
+    kind: Kind[Any] = import_module(f"vdc.declaration.sites.{name}").KIND
     return kind
 
 
 KINDS = {name: _load(name) for name in NAMES}
+
+FORMS = {
+    form.name: form
+    for some in (forms.FORMS, addresses.FORMS, os.FORMS, *(kind.forms for kind in KINDS.values()))
+    for form in some
+}
+"""Every form in which a value can be declared, by the name that the schema gives it."""

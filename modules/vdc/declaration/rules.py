@@ -101,7 +101,7 @@ def _groups(declaration: Declaration) -> dict[Path, tuple[str, str, int]]:
     }
     for site_name, site in declaration.sites.items():
         for name, group in site.groups.items():
-            found["sites", site_name, "groups", name] = (site_name, name, group.count)
+            found["sites", site_name, "groups", name] = (site_name, name, group.machine_count)
     return found
 
 
@@ -120,13 +120,18 @@ RULES: Mapping[str, Callable[[Declaration], Findings]] = {
 
 def every_rule() -> tuple[str, ...]:
     """The names of all rules, those of the kinds included."""
-    return (*RULES, *(name for kind in KINDS.values() for name in kind.rules))
+    kinds = KINDS.values()
+    return (*RULES, *(name for kind in kinds for name in (*kind.rules, *kind.between)))
 
 
 def findings(declaration: Declaration) -> Iterator[tuple[str, Finding]]:
     """What the rules object to, each with the rule's name."""
     for name, rule in RULES.items():
         yield from ((name, finding) for finding in rule(declaration))
-    for site_name, site in declaration.sites.items():
-        for name, site_rule in KINDS[site.kind].rules.items():
-            yield from ((name, finding) for finding in site_rule(site_name, site))
+    for kind in KINDS.values():
+        sites = {name: site for name, site in declaration.sites.items() if site.kind == kind.name}
+        for name, site_rule in kind.rules.items():
+            for site_name, site in sites.items():
+                yield from ((name, finding) for finding in site_rule(site_name, site, declaration))
+        for name, kind_rule in kind.between.items():
+            yield from ((name, finding) for finding in kind_rule(sites))

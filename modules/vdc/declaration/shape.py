@@ -17,8 +17,9 @@ from jsonschema.validators import extend
 
 from vdc.declaration.document import Document, shown
 from vdc.declaration.finding import Path, did_you_mean, nearest
-from vdc.declaration.forms import FORMS, UnfitError
+from vdc.declaration.forms import UnfitError
 from vdc.declaration.published import Schema, resolved, shipped
+from vdc.declaration.registry import FORMS
 from vdc.declaration.wording import example, wrong_value
 
 

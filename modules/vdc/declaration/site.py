@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+
+from pydantic import PlainSerializer
 
 from vdc.declaration.fields import (
     LabelKey,
@@ -17,13 +19,16 @@ from vdc.declaration.fields import (
     declared,
 )
 from vdc.declaration.finding import Findings
-from vdc.declaration.forms import DURATION, SIZE, Quantity
+from vdc.declaration.forms import DURATION, SIZE, Form, Quantity, plain
+
+if TYPE_CHECKING:
+    from vdc.declaration.model import Declaration
 
 
 class Size(Model):
     """What one machine has."""
 
-    cpu: Decimal = declared(
+    cpu: Annotated[Decimal, PlainSerializer(plain, when_used="json")] = declared(
         "Cores of each machine, in steps of 0.1; one core counts 1,000 MHz to the scheduler.",
         change="replace",
         example=2,
@@ -51,9 +56,8 @@ class Drain(Model):
 
 
 class Group(Model):
-    """Machines made from one template."""
+    """Machines made from one template. Each kind has a model of its own that says how many."""
 
-    count: int = declared("How many machines.", change="in-place", example=3, ge=0, le=10_000)
     size: Size = declared("What each machine has.", change="replace")
     labels: Mapping[LabelKey, LabelValue] = declared(
         "Facts about the machines that work can ask for.", default={}, change="in-place"
@@ -67,6 +71,27 @@ class Group(Model):
         "How work leaves a machine before the machine goes.", default={}, change="in-place"
     )
 
+    @property
+    def machine_count(self) -> int:
+        """How many machines the group has."""
+        return len(self.members)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The machines by name where the kind names them; empty where it only counts them."""
+        return ()
+
+
+class CountedGroup(Group):
+    """As many machines as asked for, all made from one template."""
+
+    count: int = declared("How many machines.", change="in-place", example=3, ge=0, le=10_000)
+
+    @property
+    def machine_count(self) -> int:
+        """See :class:`Group`."""
+        return self.count
+
 
 class Site(Model):
     """A place with machines. Each kind has a model of its own that says its ``kind``."""
@@ -76,21 +101,42 @@ class Site(Model):
         "The site's groups of machines, by name.", default={}, change="in-place"
     )
 
+    @property
+    def server_members(self) -> tuple[str, ...]:
+        """The control servers by name where the kind names its machines; else empty."""
+        return ()
 
-SiteRule = Callable[[str, Site], Findings]
-"""A rule of one kind: takes the site's name and the site."""
+    @property
+    def server_addresses(self) -> tuple[str, ...]:
+        """The control servers' addresses where the kind knows them all; else empty."""
+        return ()
+
+
+S = TypeVar("S", bound=Site)
+
+SiteRule = Callable[[str, S, "Declaration"], Findings]
+"""A rule about one site: takes its name, the site, and the declaration that it is part of."""
+
+KindRule = Callable[[Mapping[str, S]], Findings]
+"""A rule between sites of one kind: takes all of them by name."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class Kind(Generic[S]):
     """What the declaration knows of one kind of site.
 
     Attributes:
         name: The value of ``kind``, and the name of the kind's module in every layer.
         site: The model of such a site.
+        on_this_machine: Whether its nodes live where Pulumi runs and reach 127.0.0.1 there.
         rules: What must hold for one such site beyond its shape, by name.
+        between: What must hold between all such sites of a declaration, by name.
+        forms: The forms that no other kind has.
     """
 
     name: str
-    site: type[Site]
-    rules: Mapping[str, SiteRule]
+    site: type[S]
+    on_this_machine: bool
+    rules: Mapping[str, SiteRule[S]]
+    between: Mapping[str, KindRule[S]] = field(default_factory=dict)
+    forms: tuple[Form, ...] = ()

@@ -1,6 +1,6 @@
 """What a declaration comes to: machines, groups and prices; pure and deterministic."""
 
 from vdc.plan.builder import plan
-from vdc.plan.model import App, Node, NodeGroup, Plan, Site, Size
+from vdc.plan.model import App, Control, Node, NodeGroup, Plan, Site, Size
 
-__all__ = ["App", "Node", "NodeGroup", "Plan", "Site", "Size", "plan"]
+__all__ = ["App", "Control", "Node", "NodeGroup", "Plan", "Site", "Size", "plan"]

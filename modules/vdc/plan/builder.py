@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from vdc.declaration import Declaration
 from vdc.declaration.forms import Quantity
-from vdc.declaration.model import Control
+from vdc.declaration.model import Control as DeclaredControl
 from vdc.declaration.rules import CONTROL_GROUP, node_prefix
 from vdc.declaration.site import Group as DeclaredGroup
 from vdc.declaration.site import Site as DeclaredSite
 from vdc.declaration.site import Size as DeclaredSize
-from vdc.plan.model import App, NodeGroup, Plan, Site, Size
+from vdc.plan.model import App, Control, NodeGroup, Plan, Site, Size
 
 _MIB = 2**20
 _MHZ_PER_CORE = 1000
@@ -28,11 +29,17 @@ def plan(declaration: Declaration) -> Plan:
         currency=declaration.currency,
         sites=tuple(_site(declaration, name, site) for name, site in declaration.sites.items()),
         apps=tuple(
-            App(name, app.package, _canonical(dict(app.options)))
+            App(name, app.package, _canonical(app.options))
             for name, app in declaration.apps.items()
         ),
-        control_site=declaration.control.site,
+        control=_control(declaration),
     )
+
+
+def _control(declaration: Declaration) -> Control:
+    declared = declaration.control
+    addresses = declared.addresses or declaration.sites[declared.site].server_addresses
+    return Control(declared.site, declared.servers, addresses, declared.endpoint or addresses)
 
 
 def _site(declaration: Declaration, name: str, site: DeclaredSite) -> Site:
@@ -41,8 +48,8 @@ def _site(declaration: Declaration, name: str, site: DeclaredSite) -> Site:
         for group_name, group in site.groups.items()
     ]
     if name == declaration.control.site:
-        groups.insert(0, _control_group(declaration.name, site.kind, declaration.control))
-    return Site(name, site.kind, tuple(groups))
+        groups.insert(0, _control_group(declaration.name, site, declaration.control))
+    return Site(name, site.kind, tuple(groups), _canonical(site.model_dump(mode="json")))
 
 
 def _work_group(
@@ -53,20 +60,21 @@ def _work_group(
         site=site,
         kind=kind,
         role="client",
-        count=group.count,
+        count=group.machine_count,
         size=_size(group.size),
         labels=tuple(sorted(group.labels.items())),
         price=group.price,
         drain_deadline_s=group.drain.deadline.amount,
         prefix=node_prefix(datacentre, site, name),
+        members=group.members,
     )
 
 
-def _control_group(datacentre: str, kind: str, control: Control) -> NodeGroup:
+def _control_group(datacentre: str, site: DeclaredSite, control: DeclaredControl) -> NodeGroup:
     return NodeGroup(
         name=CONTROL_GROUP,
         site=control.site,
-        kind=kind,
+        kind=site.kind,
         role="server",
         count=control.servers,
         size=_size(control.size),
@@ -74,6 +82,7 @@ def _control_group(datacentre: str, kind: str, control: Control) -> NodeGroup:
         price=control.price,
         drain_deadline_s=0,  # servers run no work that could move
         prefix=node_prefix(datacentre, control.site, CONTROL_GROUP),
+        members=site.server_members,
     )
 
 
@@ -86,5 +95,5 @@ def _mib(quantity: Quantity) -> int:
     return -(-quantity.amount // _MIB)
 
 
-def _canonical(options: dict[str, object]) -> str:
-    return json.dumps(options, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _canonical(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -6,7 +6,7 @@ and a plan can be handed to any layer to the right without a copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
@@ -65,6 +65,8 @@ class NodeGroup:
         price: Per node-hour in the plan's currency; None when nothing prices it.
         drain_deadline_s: Seconds that removal waits for a node's work to move.
         prefix: What the nodes' names begin with.
+        members: What follows in each node's name where the kind names its machines; empty where
+            it only counts them: then 0, 1, ... follows.
     """
 
     name: str
@@ -77,13 +79,13 @@ class NodeGroup:
     price: Decimal | None
     drain_deadline_s: int
     prefix: str
+    members: tuple[str, ...] = ()
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """The machines, in order; the names depend on nothing but prefix and index."""
-        return tuple(
-            Node(f"{self.prefix}-{index}", self.name, self.site) for index in range(self.count)
-        )
+        """The machines, in order; the names depend on nothing but prefix, and index or member."""
+        suffixes = self.members or range(self.count)
+        return tuple(Node(f"{self.prefix}-{suffix}", self.name, self.site) for suffix in suffixes)
 
     @property
     def capacity(self) -> Size:
@@ -102,11 +104,38 @@ class App:
 
 @dataclass(frozen=True)
 class Site:
-    """A place with machines; ``groups`` in the declaration's order, servers first."""
+    """A place with machines.
+
+    Attributes:
+        name: The site's name.
+        kind: The site's kind, for the registry alone to read.
+        groups: In the declaration's order, servers first.
+        declared: The site as declared, as canonical JSON text that the kind's own model reads
+            back; equal sites have equal texts.
+    """
 
     name: str
     kind: str
     groups: tuple[NodeGroup, ...]
+    declared: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Control:
+    """What carries the control plane.
+
+    Attributes:
+        site: The site that carries the scheduler's servers and the pool service.
+        servers: How many servers: 1, 3 or 5.
+        addresses: One per server that every machine can dial; empty when nothing outside of
+            the site needs any.
+        endpoint: Names or addresses of the pool API; empty when there are no addresses either.
+    """
+
+    site: str
+    servers: int
+    addresses: tuple[str, ...]
+    endpoint: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -118,14 +147,14 @@ class Plan:
         currency: ISO 4217 code of every price.
         sites: In the declaration's order.
         apps: In the declaration's order.
-        control_site: The site that carries the scheduler's servers and the pool service.
+        control: What carries the control plane.
     """
 
     name: str
     currency: str
     sites: tuple[Site, ...]
     apps: tuple[App, ...]
-    control_site: str
+    control: Control
 
     @cached_property
     def groups(self) -> tuple[NodeGroup, ...]:

@@ -16,12 +16,14 @@ def document(plan: Plan) -> dict[str, Any]:
     """The plan ready for JSON. Field names are stable; money is exact decimal text.
 
     ``capacity`` is what is offered to work, so that of servers is zero. Machines of a group are
-    named ``<prefix>-0`` up to ``<prefix>-<machines - 1>``.
+    named ``<prefix>-0`` up to ``<prefix>-<machines - 1>``, or by ``members`` where there are any.
     """
     return {
         "name": plan.name,
         "currency": plan.currency,
-        "control_site": plan.control_site,
+        "control_site": plan.control.site,
+        "control_addresses": list(plan.control.addresses),
+        "endpoint": list(plan.control.endpoint),
         "groups": [_group(group) for group in plan.groups],
         "apps": [{"name": app.name, "package": app.package} for app in plan.apps],
         "total": {
@@ -83,6 +85,7 @@ def _group(group: NodeGroup) -> dict[str, Any]:
         "role": group.role,
         "machines": group.count,
         "prefix": group.prefix,
+        "members": list(group.members),
         "size": _size(group.size),
         "capacity": _size(group.capacity),
         "labels": dict(group.labels),
@@ -110,6 +113,11 @@ def _notes(plan: Plan) -> list[str]:
         "Cores, memory and disk are what a group offers to work.",
         f"Machines are named {plan.name}-SITE-GROUP-NUMBER, counted from 0.",
     ]
+    if any(group.members for group in plan.groups):
+        notes[-1] = (
+            f"Machines are named {plan.name}-SITE-GROUP- and their number, counted from 0, "
+            "or the name that the site gives them."
+        )
     if plan.unpriced:
         names = ", ".join(_label(group) for group in plan.unpriced)
         notes.append(f"Without a price, and so not in the total: {names}.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from vdc.declaration.fields import declared
+from vdc.declaration.fields import Name, declared
 from vdc.declaration.finding import Finding, Findings
-from vdc.declaration.site import Kind, Site
+from vdc.declaration.site import CountedGroup, Kind, Site
 
 MOST_AGENTS = 64
 """Each agent takes some 100 MB and a handful of ports; beyond this one machine gives way."""
@@ -17,6 +17,9 @@ class LocalSite(Site):
     """A site on this machine: every machine of its groups is one agent process."""
 
     kind: Literal["local"] = declared("On this machine, one agent process per machine.")
+    groups: Mapping[Name, CountedGroup] = declared(
+        "The site's groups of machines, by name.", default={}, change="in-place"
+    )
 
 
 def agents_fit_one_machine(site: str, counts: Iterable[int]) -> Findings:
@@ -33,9 +36,10 @@ def agents_fit_one_machine(site: str, counts: Iterable[int]) -> Findings:
 KIND = Kind(
     name="local",
     site=LocalSite,
+    on_this_machine=True,
     rules={
-        "agents_fit_one_machine": lambda name, site: agents_fit_one_machine(
-            name, (group.count for group in site.groups.values())
+        "agents_fit_one_machine": lambda name, site, _: agents_fit_one_machine(
+            name, (group.machine_count for group in site.groups.values())
         ),
     },
 )
