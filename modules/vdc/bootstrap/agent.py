@@ -39,7 +39,8 @@ class Agent:
     Attributes:
         name: The node's name; with mutual TLS and introduction it is what the node may call itself.
         site: The scheduler's ``datacenter``.
-        address: The address that others dial.
+        address: The address that others dial; empty when the node learns it at each start.
+        bind: The address to listen on; empty for ``address``.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Agent:
     data_dir: Path
     ports: Ports
     tls: TlsFiles
+    bind: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,26 @@ class ClientRole:
     Attributes:
         servers: ``host:port`` (RPC) of the control servers.
         group: The node group's name, which is the scheduler's ``node_class``.
-        interface: The network interface whose address tasks bind to.
-        cpu_mhz: Compute that the node offers; set where several agents share a host.
+        interface: The network interface whose address tasks bind to; empty when the node learns
+            it at each start.
+        cpu_mhz: Compute that the node offers; set where several agents share a host, else 0 and
+            the agent measures.
         memory_mib: Memory that the node offers, likewise.
         disk_mib: Disk that the node offers, likewise.
         meta: Facts that never change during the node's life.
+        drivers: How tasks may run.
+        denied_uids: Users as whom no task may run (``0,100-200``).
     """
 
     servers: tuple[str, ...]
     group: str
-    interface: str
-    cpu_mhz: int
-    memory_mib: int
-    disk_mib: int
-    meta: tuple[tuple[str, str], ...]
+    interface: str = ""
+    cpu_mhz: int = 0
+    memory_mib: int = 0
+    disk_mib: int = 0
+    meta: tuple[tuple[str, str], ...] = ()
+    drivers: tuple[str, ...] = ("raw_exec",)
+    denied_uids: str = ""
 
 
 def server_config(agent: Agent, role: ServerRole) -> str:
@@ -114,38 +122,51 @@ def server_config(agent: Agent, role: ServerRole) -> str:
 
 def client_config(agent: Agent, role: ClientRole) -> str:
     """The configuration of a work node, as JSON text."""
+    measured = {
+        "network_interface": role.interface,
+        "cpu_total_compute": role.cpu_mhz,
+        "memory_total_mb": role.memory_mib,
+        "disk_total_mb": role.disk_mib,
+    }
+    # Nobody but this machine calls a work node: the servers answer for it over its own
+    # connection to them.
+    listening = {"addresses": {"http": "127.0.0.1"}} if agent.bind else {}
     return _text(
         agent,
         {
+            **listening,
             "client": {
                 "enabled": True,
                 "servers": list(role.servers),
                 "node_class": role.group,
-                "network_interface": role.interface,
-                "cpu_total_compute": role.cpu_mhz,
-                "memory_total_mb": role.memory_mib,
-                "disk_total_mb": role.disk_mib,
+                **{key: value for key, value in measured.items() if value},
                 "min_dynamic_port": agent.ports.first_task,
                 "max_dynamic_port": agent.ports.last_task,
                 "gc_max_allocs": 20,
                 "meta": dict(role.meta),
                 "options": {
                     "fingerprint.denylist": _NO_CLOUD,
-                    "driver.allowlist": "raw_exec",
+                    "driver.allowlist": ",".join(role.drivers),
                 },
             },
-            "plugin": [{"raw_exec": [{"config": [{"enabled": True}]}]}],
+            "plugin": [{driver: [{"config": [_driver(driver, role)]}]} for driver in role.drivers],
         },
     )
 
 
+def _driver(driver: str, role: ClientRole) -> dict[str, Any]:
+    enabled = {"enabled": True} if driver == "raw_exec" else {}
+    return {**enabled, **({"denied_host_uids": role.denied_uids} if role.denied_uids else {})}
+
+
 def _text(agent: Agent, role: dict[str, Any]) -> str:
+    advertised = dict.fromkeys(("http", "rpc", "serf"), agent.address)
     common = {
         "name": agent.name,
         "datacenter": agent.site,
         "data_dir": str(agent.data_dir),
-        "bind_addr": agent.address,
-        "advertise": {"http": agent.address, "rpc": agent.address, "serf": agent.address},
+        "bind_addr": agent.bind or agent.address,
+        **({"advertise": advertised} if agent.address else {}),
         "ports": {"http": agent.ports.http, "rpc": agent.ports.rpc, "serf": agent.ports.serf},
         "disable_update_check": True,
         "leave_on_terminate": False,

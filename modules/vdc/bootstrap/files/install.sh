@@ -1,0 +1,275 @@
+#!/bin/sh
+# Makes this machine a node of the pool, from the facts in /etc/vdc and the bundle in this folder.
+# Run again it brings the node up to date and leaves alone what is as it should be.
+#
+#     install.sh              install or bring up to date
+#     install.sh uninstall    end all work here and remove everything of ours
+set -eu
+umask 022
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+etc=/etc/vdc lib=/var/lib/vdc run=/run/vdc pid=/run/vdc-agent.pid log=/var/log/vdc system=/etc/systemd/system
+all_units='vdc-boot.service vdc-drain.service vdc-renew.timer vdc-renew.service vdc-logs.service
+vdc-agent.service'
+timesyncd=/etc/systemd/timesyncd.conf.d/vdc.conf
+firewalld=/etc/firewalld/services/vdc.xml
+here=$(cd "$(dirname "$0")" && pwd)
+
+say() { echo "vdc: $*"; }
+die() {
+    echo "vdc: $*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+systemd() { [ -d /run/systemd/system ]; }
+firewall() { have firewall-cmd && firewall-cmd --quiet --state 2>/dev/null; }
+selinux() { have selinuxenabled && selinuxenabled; }
+
+main() {
+    [ "$(id -u)" = 0 ] || die "this needs root"
+    case ${1:-install} in
+        install) install_node ;;
+        uninstall) uninstall_node ;;
+        *) die "usage: install.sh [uninstall]" ;;
+    esac
+}
+
+install_node() {
+    [ -f $etc/node.env ] || die "$etc/node.env is missing; it comes with the node's user data"
+    set -a
+    # shellcheck disable=SC1091 # written by vdc, on the node
+    . $etc/node.env
+    set +a
+    check
+    folders
+    programs
+    contexts
+    open_ports
+    set_time
+    join_pool
+    if systemd; then run_units; else run_supervised; fi
+    echo "$VDC_BUNDLE_SHA256" >$lib/installed
+    say "$VDC_NAME runs"
+}
+
+check() {
+    missing=
+    tools='sha256sum tar'
+    [ "$VDC_ROLE" != client ] || tools="$tools curl openssl ip getent useradd"
+    for tool in $tools; do have "$tool" || missing="$missing $tool"; done
+    [ -z "$missing" ] || die "not on this machine:$missing; install them and run this again"
+    for file in ca.pem agent.json; do [ -f $etc/$file ] || die "$etc/$file is missing"; done
+}
+
+folders() {
+    mkdir -p $lib/bin $lib/agent/client $lib/tls $lib/packages $run $log
+    chmod 0700 $lib/tls $lib/agent/client
+    chmod 0711 $lib/agent # tasks reach their own folders below, and list nothing
+    [ "$VDC_ROLE" = client ] || return 0
+    if ! getent passwd vdc-work >/dev/null; then
+        useradd --system --user-group --no-create-home --home-dir /nonexistent \
+            --shell "$(command -v nologin || echo /bin/false)" --comment 'Work of the pool' vdc-work
+    fi
+    chown vdc-work:vdc-work $lib/packages
+}
+
+programs() {
+    for program in "$here"/bin/* "$here"/install.sh; do
+        place "$program" "$lib/bin/${program##*/}" 0755
+    done
+}
+
+# A running program keeps its file; the next start finds the new one, whole.
+place() {
+    [ "$1" != "$2" ] || return 0
+    cp "$1" "$2.new"
+    chmod "$3" "$2.new"
+    mv -f "$2.new" "$2"
+}
+
+# Under SELinux a unit may start programs of type bin_t only, and /var/lib holds none by nature.
+contexts() {
+    selinux || return 0
+    if have semanage; then
+        semanage fcontext --add --type bin_t "$lib/bin(/.*)?" 2>/dev/null ||
+            semanage fcontext --modify --type bin_t "$lib/bin(/.*)?"
+        restorecon -RF $lib/bin $lib/tls $etc
+    else
+        chcon -R -t bin_t $lib/bin
+    fi
+}
+
+open_ports() {
+    firewall || return 0
+    new=$run/firewalld.xml
+    {
+        echo '<?xml version="1.0" encoding="utf-8"?>'
+        echo '<service><short>vdc</short>'
+        for port in $VDC_OPEN_PORTS; do
+            echo "<port port=\"${port%/*}\" protocol=\"${port#*/}\"/>"
+        done
+        echo '</service>'
+    } >$new
+    if ! cmp -s $new $firewalld; then
+        cp $new $firewalld
+        firewall-cmd --quiet --reload
+        firewall-cmd --quiet --permanent --add-service=vdc
+        firewall-cmd --quiet --reload
+    fi
+    rm $new
+}
+
+chrony_file() { [ ! -f /etc/chrony/chrony.conf ] || set -- /etc/chrony/chrony.conf; echo "$1"; }
+
+set_time() {
+    unset_time
+    [ -n "${VDC_NTP:-}" ] || return 0
+    if have chronyd; then
+        file=$(chrony_file /etc/chrony.conf)
+        {
+            echo '# vdc begin'
+            for server in $VDC_NTP; do echo "server $server iburst"; done
+            echo '# vdc end'
+        } >>"$file"
+    elif [ -x /lib/systemd/systemd-timesyncd ] || [ -x /usr/lib/systemd/systemd-timesyncd ]; then
+        mkdir -p "${timesyncd%/*}"
+        printf '[Time]\nNTP=%s\n' "$VDC_NTP" >$timesyncd
+    else
+        say "no chrony and no systemd-timesyncd here: keep the clock right by other means"
+    fi
+    restart_time
+}
+
+unset_time() {
+    file=$(chrony_file /etc/chrony.conf)
+    [ ! -f "$file" ] || sed -i '/^# vdc begin$/,/^# vdc end$/d' "$file"
+    rm -f $timesyncd
+}
+
+restart_time() {
+    systemd || return 0
+    systemctl try-restart chronyd.service chrony.service systemd-timesyncd.service 2>/dev/null || :
+}
+
+# A secret that was refused is refused for ever: 77 tells the unit not to try again by itself.
+join_pool() {
+    [ "$VDC_ROLE" = client ] || return 0
+    $lib/bin/vdc-node join --for 300 && return
+    status=$?
+    [ $status != 1 ] || status=77
+    exit $status
+}
+
+wanted_units() {
+    echo vdc-agent.service
+    [ "$VDC_ROLE" != client ] || echo vdc-drain.service vdc-renew.timer
+    [ -z "${VDC_LOGS:-}" ] || echo vdc-logs.service
+}
+
+run_units() {
+    for unit in "$here"/units/*.service "$here"/units/*.timer; do
+        [ "${unit##*/}" = vdc-boot.service ] || place "$unit" "$system/${unit##*/}" 0644
+    done
+    if [ "$VDC_ROLE" = server ]; then
+        mkdir -p $system/vdc-agent.service.d
+        place "$here/units/vdc-server.conf" $system/vdc-agent.service.d/server.conf 0644
+    fi
+    ! selinux || restorecon -RF $system/vdc-*
+    systemctl daemon-reload
+    if [ -z "${VDC_LOGS:-}" ]; then
+        systemctl disable --quiet --now vdc-logs.service 2>/dev/null || :
+    fi
+    # shellcheck disable=SC2046 # several units
+    set -- $(wanted_units)
+    systemctl enable --quiet "$@"
+    if ! as_started || ! systemctl is-active --quiet vdc-agent.service; then
+        systemctl restart vdc-agent.service
+    fi
+    systemctl start "$@"
+    digest >$lib/started
+}
+
+run_supervised() {
+    if ! alive $run/supervisor.pid; then
+        setsid "$lib/bin/vdc-supervise" </dev/null >>$log/agent.log 2>&1 &
+    elif ! as_started && alive $pid; then
+        kill "$(cat $pid)" # the supervisor starts the new one
+    fi
+    digest >$lib/started
+}
+
+alive() { [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+
+# What a running agent was started from.
+digest() {
+    cat $lib/bin/nomad $lib/bin/vdc-agent $etc/agent.json $etc/ca.pem $etc/node.env \
+        "$here/units/vdc-agent.service" | sha256sum | cut -c1-64
+}
+as_started() { [ -f $lib/started ] && [ "$(cat $lib/started)" = "$(digest)" ]; }
+
+uninstall_node() {
+    if systemd; then
+        for unit in $all_units; do systemctl disable --quiet --now "$unit" 2>/dev/null || :; done
+    elif alive $run/supervisor.pid; then
+        kill "$(cat $run/supervisor.pid)"
+    fi
+    end_processes
+    release_mounts
+    for unit in $all_units; do rm -f "$system/$unit"; done
+    rm -rf $system/vdc-agent.service.d
+    if systemd; then
+        systemctl daemon-reload
+        # shellcheck disable=SC2086 # several units
+        systemctl reset-failed $all_units 2>/dev/null || :
+    fi
+    if [ -f $firewalld ]; then
+        if firewall; then firewall-cmd --quiet --permanent --remove-service=vdc || :; fi
+        rm -f $firewalld
+        if firewall; then firewall-cmd --quiet --reload; fi
+    fi
+    if selinux && have semanage; then
+        semanage fcontext --delete "$lib/bin(/.*)?" 2>/dev/null || :
+    fi
+    unset_time
+    restart_time
+    if getent passwd vdc-work >/dev/null; then userdel vdc-work; fi
+    rm -rf $etc $lib $run $pid $log /run/vdc-payload
+    say "nothing of vdc is left here"
+}
+
+# Ours are the processes of our programs, those that work in our folders, and the work user's.
+ours() {
+    work=$(id -u vdc-work 2>/dev/null || echo none)
+    for process in /proc/[0-9]*; do
+        pid=${process#/proc/}
+        [ "$pid" != $$ ] || continue
+        for link in exe cwd root; do
+            case $(readlink "$process/$link" 2>/dev/null) in
+                $lib/*) echo "$pid" && continue 2 ;;
+            esac
+        done
+        uid=$(awk '/^Uid:/ {print $2}' "$process/status" 2>/dev/null) || continue
+        [ "$uid" != "$work" ] || echo "$pid"
+    done
+}
+
+end_processes() {
+    for signal in TERM TERM KILL KILL; do
+        processes=$(ours)
+        [ -n "$processes" ] || return 0
+        # shellcheck disable=SC2086 # several processes
+        kill -s $signal $processes 2>/dev/null || :
+        sleep 1
+    done
+    processes=$(ours)
+    [ -z "$processes" ] || die "these processes do not end:" "$processes"
+}
+
+release_mounts() {
+    mounted | sort -r | while read -r folder; do umount -l "$folder"; done
+    [ -z "$(mounted)" ] || die "these stay mounted:" "$(mounted)"
+}
+mounted() { awk -v lib=$lib/ 'index($2, lib) == 1 || $2 == "/run/vdc-payload" {print $2}' /proc/mounts; }
+
+main "$@"
+exit
