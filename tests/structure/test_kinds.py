@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from structure.repository import ROOT, modules
-from vdc.declaration.registry import KINDS, NAMES
+from vdc.declaration.kinds import NAMES
+from vdc.declaration.registry import KINDS
 from vdc.provider.drivers import Driver
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.sites.site import Site
@@ -19,7 +20,7 @@ from vdc.sites.site import Site
 LAYERS = ("declaration/sites", "sites", "provider/drivers")
 """Where a kind has a module of its own."""
 
-NAMED_LIKE_A_KIND = {("cli/project.py", "DEFAULT_STACK"), ("declaration/registry.py", "NAMES")}
+NAMED_LIKE_A_KIND = {("cli/project.py", "DEFAULT_STACK"), ("declaration/kinds.py", "NAMES")}
 """Constants that may hold the word: the registry's one line, and the name of the default stack,
 which is a stack's and no kind's. Whoever needs that name takes the constant."""
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
 from typing import Any
 
-from vdc.declaration.registry import NAMES
+from vdc.declaration.kinds import NAMES
 from vdc.provider.resource import Resource
-from vdc.provider.resources import service
-from vdc.provider.resources.app import App
-from vdc.provider.resources.authority import Authority
-from vdc.provider.resources.cluster import Cluster
 
-# A kind's module in this layer offers GROUP, its node group, owners(stack) and
-# reap(stack, keep).
-_KINDS = [importlib.import_module(f"vdc.provider.drivers.{name}") for name in NAMES]
+
+def _kinds() -> Iterator[Any]:
+    # Each offers GROUP, its node group, owners(stack) and reap(stack, keep).
+    return (_kind(name) for name in NAMES)
+
+
+def _kind(name: str) -> Any:
+    return import_module(f"vdc.provider.drivers.{name}")
 
 
 def owners(stack: str) -> frozenset[str]:
     """The groups (``stack/site/group``) that have nodes with the stack's mark."""
-    return frozenset(owner for kind in _KINDS for owner in kind.owners(stack))
+    return frozenset(owner for kind in _kinds() for owner in kind.owners(stack))
 
 
 async def reap(stack: str, keep: frozenset[str]) -> list[str]:
@@ -29,16 +31,27 @@ async def reap(stack: str, keep: frozenset[str]) -> list[str]:
     For what a killed run left before it was recorded. Returns the names of removed nodes. An
     empty ``keep`` is the end of the stack: its pool service ends too.
     """
-    removed = [name for kind in _KINDS for name in await kind.reap(stack, keep)]
+    removed = [name for kind in _kinds() for name in await kind.reap(stack, keep)]
     if not keep:
-        await service.end(stack)
+        await _resources("service").end(stack)
     return removed
 
 
-RESOURCES: tuple[Callable[[], Resource[Any]], ...] = (
-    lambda: Authority(reap),
-    Cluster,
-    service.Service,
-    App,
-    *(kind.GROUP for kind in _KINDS),
-)
+def _group(name: str) -> Resource[Any]:
+    made: Resource[Any] = _kind(name).GROUP()
+    return made
+
+
+def _resources(name: str) -> Any:
+    return import_module(f"vdc.provider.resources.{name}")
+
+
+RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
+    "vdc:security:Authority": lambda: _resources("authority").Authority(reap),
+    "vdc:scheduler:Cluster": lambda: _resources("cluster").Cluster(),
+    "vdc:pool:Service": lambda: _resources("service").Service(),
+    "vdc:pool:App": lambda: _resources("app").App(),
+    **{f"vdc:{name}:NodeGroup": partial(_group, name) for name in NAMES},
+}
+"""Makers by type token. A module is imported when a resource of its type is first asked for: a
+run's first resource need not wait for what the last one will use."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import grpc
@@ -26,10 +26,15 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Serves the given resource types."""
+    """Serves resource types.
 
-    def __init__(self, resources: Iterable[Resource[Any]]) -> None:
-        self._resources = {resource.token: resource for resource in resources}
+    Args:
+        makers: What makes each type's handler, by token; called when it is first asked for.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Resource[Any]]]) -> None:
+        self._makers = makers
+        self._resources: dict[str, Resource[Any]] = {}
         self._stopping = asyncio.Event()
 
     # --- what the provider is ----------------------------------------------------
@@ -168,10 +173,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def _resource(self, urn: str, context: Context) -> Resource[Any]:
         token = urn.split("::")[2].rpartition("$")[2]
-        resource = self._resources.get(token)
-        if resource is None:
+        if token not in self._makers:
             await self._abort(context, f"{token} is not a resource of this provider")
-        return resource
+        if token not in self._resources:
+            self._resources[token] = self._makers[token]()
+        return self._resources[token]
 
     async def _inputs(
         self, resource: Resource[Any], raw: Mapping[str, Any], context: Context

@@ -46,9 +46,7 @@ async def serve(engine: str | None) -> None:
             ("grpc.max_send_message_length", _MESSAGE_BYTES),
         ]
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-        Servicer(resource() for resource in RESOURCES), server
-    )
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(RESOURCES), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(f"{port}\n")

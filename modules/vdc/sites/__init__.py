@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vdc.declaration.registry import NAMES
+from vdc.declaration.kinds import NAMES
 from vdc.sites.registry import component
 from vdc.sites.site import Site
 
