@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-State = Literal["running", "stopped", "partial"]
+State = Literal["running", "stopped", "partial", "unreachable"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class NodeFacts:
     Attributes:
         name: The node's name.
         state: ``running``; ``stopped`` when all of it is there but it does not run;
-            ``partial`` when an earlier attempt ended before all of it was made.
+            ``partial`` when an earlier attempt ended before all of it was made; ``unreachable``
+            when the back end cannot say, so that it is neither gone nor known to be as wanted.
         digest: Digest of the template it was made from.
         facts: Sorted pairs for people and for resources that follow: address, ports.
     """
