@@ -15,10 +15,11 @@ _VERSION = "3.4.0"
 
 def ignition(node: NodeBoot) -> str:
     """The JSON that makes a fresh machine the node; read once, at its first boot."""
-    name = NodeFile(Path("/etc/hostname"), node.name + "\n")
+    # The one file that an image may bring already.
+    name = {**_file(NodeFile(Path("/etc/hostname"), node.name + "\n")), "overwrite": True}
     config = {
         "ignition": {"version": _VERSION},
-        "storage": {"files": [_file(file) for file in (name, *node_files(node))]},
+        "storage": {"files": [name, *(_file(file) for file in node_files(node))]},
         "systemd": {
             "units": [{"name": layout.BOOT_UNIT.name, "enabled": True, "contents": boot_unit()}]
         },
@@ -28,9 +29,5 @@ def ignition(node: NodeBoot) -> str:
 
 def _file(file: NodeFile) -> dict[str, Any]:
     data = base64.b64encode(file.content.encode()).decode()
-    return {
-        "path": str(file.path),
-        "mode": file.mode,
-        "overwrite": True,
-        "contents": {"source": f"data:;base64,{data}"},
-    }
+    mode = {} if file.mode == 0o644 else {"mode": file.mode}
+    return {"path": str(file.path), **mode, "contents": {"source": f"data:;base64,{data}"}}

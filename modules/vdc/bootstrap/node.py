@@ -117,7 +117,7 @@ def node_files(node: NodeBoot) -> tuple[NodeFile, ...]:
         NodeFile(layout.CA, node.ca_cert),
         *(secret if node.join_secret else ()),
         NodeFile(layout.AGENT_JSON, _compact(node.agent_json), 0o600),
-        NodeFile(layout.BOOT, _program("boot.sh"), 0o755),
+        NodeFile(layout.BOOT, _without_comments(_program("boot.sh")), 0o755),
         *node.files,
     )
 
@@ -148,25 +148,36 @@ def node_env(node: NodeBoot) -> str:
 
 
 def work_agent(
-    name: str, site: str, servers: tuple[str, ...], group: str, *, python: str = ""
+    name: str,
+    site: str,
+    servers: tuple[str, ...],
+    group: str,
+    *,
+    cpu_mhz: int = 0,
+    memory_mib: int = 0,
+    disk_mib: int = 0,
 ) -> str:
     """The agent's configuration on a machine of its own that runs work.
 
-    The agent offers all that the machine has, and learns at each start by which address and
-    interface the machine reaches the pool; see ``files/vdc-agent``.
+    The agent learns at each start by which address and interface the machine reaches the pool,
+    and where its Python is; see ``files/vdc-agent``.
 
     Args:
         name: The node's name.
         site: The scheduler's ``datacenter``.
         servers: ``host:port`` (RPC) of the control servers.
         group: The node group's name.
-        python: Path of a Python on the node, for packages that want one; empty when it has none.
+        cpu_mhz: What to offer of the machine; 0 for what the agent finds.
+        memory_mib: Likewise.
+        disk_mib: Likewise.
     """
-    meta = {"packages": str(layout.PACKAGES), "python": python}
     role = ClientRole(
         servers=servers,
         group=group,
-        meta=tuple((key, value) for key, value in meta.items() if value),
+        cpu_mhz=cpu_mhz,
+        memory_mib=memory_mib,
+        disk_mib=disk_mib,
+        meta=(("packages", str(layout.PACKAGES)),),
         drivers=("raw_exec", "exec"),
         denied_uids="0",
     )
@@ -198,6 +209,12 @@ def _proxies(node: NodeBoot) -> dict[str, str]:
 def _compact(config: str) -> str:
     """The same configuration in fewer bytes: user data is bounded."""
     return json.dumps(json.loads(config), separators=(",", ":")) + "\n"
+
+
+def _without_comments(script: str) -> str:
+    """Fewer bytes again; the first line says which shell."""
+    first, *lines = script.splitlines(keepends=True)
+    return first + "".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
 def _program(name: str) -> str:

@@ -8,7 +8,7 @@ set -eu
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-etc=/etc/vdc lib=/var/lib/vdc run=/run/vdc pid=/run/vdc-agent.pid log=/var/log/vdc system=/etc/systemd/system
+etc=/etc/vdc lib=/var/lib/vdc run=/run/vdc log=/var/log/vdc system=/etc/systemd/system
 all_units='vdc-boot.service vdc-drain.service vdc-renew.timer vdc-renew.service vdc-logs.service
 vdc-agent.service'
 timesyncd=/etc/systemd/timesyncd.conf.d/vdc.conf
@@ -192,8 +192,8 @@ run_units() {
 run_supervised() {
     if ! alive $run/supervisor.pid; then
         setsid "$lib/bin/vdc-supervise" </dev/null >>$log/agent.log 2>&1 &
-    elif ! as_started && alive $pid; then
-        kill "$(cat $pid)" # the supervisor starts the new one
+    elif ! as_started && alive $run/agent.pid; then
+        kill "$(cat $run/agent.pid)" # the supervisor starts the new one
     fi
     digest >$lib/started
 }
@@ -233,7 +233,7 @@ uninstall_node() {
     unset_time
     restart_time
     if getent passwd vdc-work >/dev/null; then userdel vdc-work; fi
-    rm -rf $etc $lib $run $pid $log /run/vdc-payload
+    rm -rf $etc $lib $run $log /run/vdc-payload
     say "nothing of vdc is left here"
 }
 
