@@ -50,8 +50,13 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def shorten(text: str, most: int = 60) -> str:
-    """The text, or its beginning when nobody would read it all."""
+    """The text, or its beginning when nobody would read it all; secrets in it are left out."""
+    text = re.sub(r"(//[^/@:\s]*):[^/@\s]*@|(PRIVATE KEY-----).+", _hidden, text, flags=re.DOTALL)
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _hidden(secret: re.Match[str]) -> str:
+    return f"{secret[1]}:***@" if secret[1] is not None else f"{secret[2]}..."
 
 
 def quoted(text: str) -> str:

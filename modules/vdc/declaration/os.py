@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from vdc.declaration.fields import Model, Written, declared
+from vdc.declaration.finding import Finding, Findings, Path, did_you_mean
 from vdc.declaration.forms import Form
 
 Init = Literal["cloud-init", "ignition"]
@@ -206,3 +207,66 @@ class OperatingSystem(Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+def os_is_known(path: Path, os: OperatingSystem) -> Findings:
+    """What is known of a system is known of its versions."""
+    if os.release is None:
+        known = SYSTEMS[os.name].releases
+        yield Finding(
+            (*path, "version"),
+            f"is not a known version of {os.name} (got {os.version})",
+            did_you_mean(os.version, known, f"write one of {', '.join(known)}"),
+            rests_on=((*path, "name"),),
+        )
+
+
+def os_has_an_image(path: Path, os: OperatingSystem) -> Findings:
+    """Some publishers' images have no address that lasts, or are not for everybody."""
+    if os.release and os.image_url is None:
+        yield Finding(
+            path,
+            f"comes without an image that everybody could fetch (got {os})",
+            "add image: with its url: and sha256:",
+            rests_on=((*path, "name"), (*path, "version"), (*path, "image")),
+        )
+
+
+def os_image_is_verified(path: Path, os: OperatingSystem) -> Findings:
+    """What boots is what was meant: by its sum, or because the user said that any will do."""
+    if os.image_url is None or os.sha256 or os.unverified:
+        return
+    if os.image:
+        yield Finding(
+            (*path, "image"),
+            f"has no sha256, so nothing says what it must hold (got {os.image.url})",
+            "add sha256: as sha256sum prints it, or unverified: true below os: to do without",
+            rests_on=((*path, "unverified"), (*path, "image", "sha256")),
+        )
+    else:
+        yield Finding(
+            path,
+            f"takes its publisher's latest image, whose sum nobody has verified (got {os})",
+            "add unverified: true to allow that, or image: with its url: and sha256:",
+            rests_on=((*path, "unverified"), (*path, "image"), (*path, "name")),
+        )
+
+
+def os_carries_control(path: Path, os: OperatingSystem) -> Findings:
+    """The pool service runs on the system's own Python."""
+    if os.release is None or os.release.carries_control:
+        return
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    has = ".".join(map(str, os.release.python)) if os.release.python else "none"
+    able = [
+        f"{name} {version}"
+        for name, system in SYSTEMS.items()
+        for version, release in system.releases.items()
+        if release.carries_control
+    ]
+    yield Finding(
+        path,
+        f"has no Python {oldest} or newer, which the control plane needs (got {os}: {has})",
+        f"name another site in control.site, or a system that has it here: {', '.join(able)}",
+        rests_on=((*path, "name"), (*path, "version"), ("control", "site")),
+    )

@@ -1,4 +1,4 @@
-"""The kinds of sites there are. Every other list of kinds is derived from this one."""
+"""What the declaration knows of each kind of site."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from vdc.declaration import addresses, forms, os
+from vdc.declaration.kinds import NAMES
 from vdc.declaration.site import Kind
-
-NAMES = ("local",)
-"""One entry per kind; the kind's module has this name in every layer that knows kinds."""
 
 
 def _load(name: str) -> Kind[Any]:

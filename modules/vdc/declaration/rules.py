@@ -6,9 +6,12 @@ each to the declaration; the rules of a kind are beside its model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vdc.declaration import control
 from vdc.declaration.finding import Finding, Findings, Path, did_you_mean
 from vdc.declaration.registry import KINDS
 
@@ -50,10 +53,28 @@ def control_group_name_is_kept_free(groups: Iterable[tuple[str, str]]) -> Findin
             )
 
 
-def node_names_fit(datacentre: str, groups: Mapping[Path, tuple[str, str, int]]) -> Findings:
+@dataclass(frozen=True)
+class Names:
+    """What a group's machines are named by.
+
+    Attributes:
+        site: The group's site.
+        group: Its name.
+        count: How many machines it has.
+        members: Their own names where the kind names them.
+    """
+
+    site: str
+    group: str
+    count: int
+    members: tuple[str, ...] = ()
+
+
+def node_names_fit(datacentre: str, groups: Mapping[Path, Names]) -> Findings:
     """Names of machines are host names, which end at 63 characters."""
-    for path, (site, group, count) in groups.items():
-        longest = f"{node_prefix(datacentre, site, group)}-{max(count - 1, 0)}"
+    for path, names in groups.items():
+        suffix = max(names.members, key=len, default=str(max(names.count - 1, 0)))
+        longest = f"{node_prefix(datacentre, names.site, names.group)}-{suffix}"
         if len(longest) > LONGEST_NAME:
             over = len(longest) - LONGEST_NAME
             yield Finding(
@@ -66,20 +87,45 @@ def node_names_fit(datacentre: str, groups: Mapping[Path, tuple[str, str, int]])
             )
 
 
-def node_names_differ(datacentre: str, groups: Mapping[Path, tuple[str, str, int]]) -> Findings:
-    """Site ``a-b`` with group ``c`` and site ``a`` with group ``b-c`` make the same names."""
-    seen: dict[str, str] = {}
-    for path, (site, group, _) in groups.items():
-        prefix = node_prefix(datacentre, site, group)
-        if group == CONTROL_GROUP and path[0] == "sites":
+def node_names_differ(datacentre: str, groups: Mapping[Path, Names]) -> Findings:
+    """Site ``a-b`` with group ``c`` and site ``a`` with group ``b-c`` make the same names.
+
+    So do machine ``b-1`` of group ``a`` and the second machine of group ``a-b``.
+    """
+    taken: dict[str, str] = {}
+    for path, names in groups.items():
+        if names.group == CONTROL_GROUP and path[0] == "sites":
             continue  # refused for its name already
-        if prefix in seen:
-            yield Finding(
-                path,
-                f"makes the same machine names as {seen[prefix]} (got {prefix}-0, ...)",
-                "rename one of the two",
-            )
-        seen.setdefault(prefix, f"group {group} of site {site}")
+        claims = _claims(node_prefix(datacentre, names.site, names.group), names.members)
+        for example, _, others in claims:
+            if clash := next((taken[other] for other in others if other in taken), None):
+                yield Finding(
+                    path,
+                    f"makes the same machine names as {clash} (got {example})",
+                    "rename one of the two",
+                )
+                break
+        for _, ours, _ in claims:
+            for mark in ours:
+                taken.setdefault(mark, f"group {names.group} of site {names.site}")
+
+
+def _claims(
+    prefix: str, members: tuple[str, ...]
+) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """What a group's machines are called: an example, what that claims, and who may not have it.
+
+    ``x-#`` is every numbered machine of a group, however large it grows; ``x-?`` is one that is
+    named as if it were one of these.
+    """
+    if not members:
+        return [(f"{prefix}-0, ...", (f"{prefix}-#",), (f"{prefix}-#", f"{prefix}-?"))]
+    nodes = [f"{prefix}-{member}" for member in members]
+    likes = [re.sub(r"-[0-9]+$", "-", node) for node in nodes]
+    return [
+        (node, (node, f"{like}?"), (node, f"{like}#"))
+        for node, like in zip(nodes, likes, strict=True)
+    ]
 
 
 def something_does_work(groups: int) -> Findings:
@@ -93,20 +139,51 @@ def something_does_work(groups: int) -> Findings:
         )
 
 
-def _groups(declaration: Declaration) -> dict[Path, tuple[str, str, int]]:
-    """Every group with its site, name and count, by where it is declared; servers first."""
-    control = declaration.control
-    found: dict[Path, tuple[str, str, int]] = {
-        ("control", "site"): (control.site, CONTROL_GROUP, control.servers)
+def _groups(declaration: Declaration) -> dict[Path, Names]:
+    """What every group's machines are named by, by where it is declared; servers first."""
+    servers = declaration.control
+    site = declaration.sites.get(servers.site)
+    members = site.server_members if site else ()
+    found: dict[Path, Names] = {
+        ("control", "site"): Names(servers.site, CONTROL_GROUP, servers.servers, members)
     }
     for site_name, site in declaration.sites.items():
         for name, group in site.groups.items():
-            found["sites", site_name, "groups", name] = (site_name, name, group.machine_count)
+            found["sites", site_name, "groups", name] = Names(
+                site_name, name, group.machine_count, group.members
+            )
     return found
+
+
+def _elsewhere(declaration: Declaration) -> tuple[str, ...]:
+    """The sites whose machines do not reach 127.0.0.1 of this one."""
+    sites = declaration.sites.items()
+    return tuple(name for name, site in sites if not site.on_this_machine)
+
+
+def _known_addresses(declaration: Declaration) -> tuple[str, ...]:
+    site = declaration.sites.get(declaration.control.site)
+    return site.server_addresses if site else ()
 
 
 RULES: Mapping[str, Callable[[Declaration], Findings]] = {
     "control_site_exists": lambda d: control_site_exists(d.control.site, tuple(d.sites)),
+    "addresses_are_one_per_server": lambda d: control.addresses_are_one_per_server(
+        d.control.servers, d.control.addresses
+    ),
+    "addresses_differ": lambda d: control.addresses_differ(
+        {"addresses": d.control.addresses, "endpoint": d.control.endpoint}
+    ),
+    "addresses_are_known": lambda d: control.addresses_are_known(
+        d.control.addresses or _known_addresses(d),
+        tuple(name for name in _elsewhere(d) if name != d.control.site),
+    ),
+    "addresses_are_reached": lambda d: control.addresses_are_reached(
+        {"addresses": d.control.addresses, "endpoint": d.control.endpoint}, _elsewhere(d)
+    ),
+    "endpoint_is_served": lambda d: control.endpoint_is_served(
+        d.control.endpoint, d.control.addresses, d.control.site in _elsewhere(d)
+    ),
     "control_group_name_is_kept_free": lambda d: control_group_name_is_kept_free(
         (site, group) for site in d.sites for group in d.sites[site].groups
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import PlainSerializer
 
@@ -96,6 +96,9 @@ class CountedGroup(Group):
 class Site(Model):
     """A place with machines. Each kind has a model of its own that says its ``kind``."""
 
+    on_this_machine: ClassVar[bool] = False
+    """Whether its machines are where Pulumi runs and reach 127.0.0.1 there."""
+
     kind: str = declared("What the site is made of; chooses its other keys.")
     groups: Mapping[Name, Group] = declared(
         "The site's groups of machines, by name.", default={}, change="in-place"
@@ -128,7 +131,6 @@ class Kind(Generic[S]):
     Attributes:
         name: The value of ``kind``, and the name of the kind's module in every layer.
         site: The model of such a site.
-        on_this_machine: Whether its nodes live where Pulumi runs and reach 127.0.0.1 there.
         rules: What must hold for one such site beyond its shape, by name.
         between: What must hold between all such sites of a declaration, by name.
         forms: The forms that no other kind has.
@@ -136,7 +138,11 @@ class Kind(Generic[S]):
 
     name: str
     site: type[S]
-    on_this_machine: bool
     rules: Mapping[str, SiteRule[S]]
     between: Mapping[str, KindRule[S]] = field(default_factory=dict)
     forms: tuple[Form, ...] = ()
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether its machines are where Pulumi runs and reach 127.0.0.1 there."""
+        return self.site.on_this_machine

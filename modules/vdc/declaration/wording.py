@@ -39,7 +39,7 @@ def example(schema: Schema) -> str:
     if value == {} and (optional := schema.get("properties")):
         key = next(iter(optional))
         value = {key: stand_in(optional[key])}
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | list):
         return shown(value)
     text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
     return text.strip()
@@ -104,6 +104,8 @@ def _wrong_type(value: object, wanted: str, schema: Schema) -> tuple[str, str]:
         if re.fullmatch(_DIGITS[wanted], digits):
             return message, f"write {digits}{' without quotes' if digits == value else ''}"
         return message, f"write a number, such as {example(schema)}"
+    if wanted == "array" and isinstance(value, str) and re.fullmatch(r"[\w.+/-]+", value):
+        return message, f"put it in brackets: [{value}]"
     if wanted == "object" and isinstance(value, list):
         return message, "write each entry as a name and a colon, without a dash"
     if wanted == "object" and "properties" in schema:

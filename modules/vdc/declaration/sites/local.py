@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from vdc.declaration.fields import Name, declared
 from vdc.declaration.finding import Finding, Findings
@@ -15,6 +15,8 @@ MOST_AGENTS = 64
 
 class LocalSite(Site):
     """A site on this machine: every machine of its groups is one agent process."""
+
+    on_this_machine: ClassVar[bool] = True
 
     kind: Literal["local"] = declared("On this machine, one agent process per machine.")
     groups: Mapping[Name, CountedGroup] = declared(
@@ -36,7 +38,6 @@ def agents_fit_one_machine(site: str, counts: Iterable[int]) -> Findings:
 KIND = Kind(
     name="local",
     site=LocalSite,
-    on_this_machine=True,
     rules={
         "agents_fit_one_machine": lambda name, site, _: agents_fit_one_machine(
             name, (group.machine_count for group in site.groups.values())

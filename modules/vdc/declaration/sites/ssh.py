@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from vdc.declaration.addresses import Host, is_address
 from vdc.declaration.fields import Model, Name, Written, declared
-from vdc.declaration.forms import Form, UnfitError
+from vdc.declaration.finding import Finding, Findings, Path, did_you_mean, dotted
+from vdc.declaration.forms import NAME, Form, UnfitError
 from vdc.declaration.machine import MachineSite, egress_has_its_proxy
 from vdc.declaration.site import Group, Kind
+
+if TYPE_CHECKING:
+    from vdc.declaration.model import Control
 
 _KEY = r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) AAAA[0-9A-Za-z+/]+={0,2}"
 
 
 def _host_key(text: str) -> str:
     """Type and key without the comment, once the key is known to be whole."""
+    # Only a declaration with host keys has to wait for what reads them.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
     key = " ".join(text.split()[:2])
     try:
         load_ssh_public_key(key.encode())
@@ -67,6 +72,9 @@ KEY_FILE = Form(
 )
 
 
+MachineName = Annotated[str, Written(NAME, example="m1")]
+
+
 class Machine(Model):
     """One machine that exists already."""
 
@@ -74,7 +82,7 @@ class Machine(Model):
         "Where its SSH server is reached.", change="in-place", example="10.0.0.5"
     )
     port: int = declared(
-        "The port of its SSH server.", default=22, change="in-place", ge=1, le=65_535
+        "The port of its SSH server.", default=22, change="in-place", example=22, ge=1, le=65_535
     )
     user: Annotated[str, Written(USER)] = declared(
         "Who signs in there: root, or a user who may become root without a password.",
@@ -88,8 +96,8 @@ class Machine(Model):
 class SshGroup(Group):
     """Machines of the inventory that the pool treats alike."""
 
-    machines: tuple[Name, ...] = declared(
-        "Which machines of the site, by name.", change="in-place", example=["m1"]
+    machines: tuple[MachineName, ...] = declared(
+        "Which machines of the site, by name.", change="in-place"
     )
 
     @property
@@ -101,8 +109,8 @@ class SshGroup(Group):
 class Servers(Model):
     """The machines that carry the control plane."""
 
-    machines: tuple[Name, ...] = declared(
-        "Which machines of the site, by name, one per server.", example=["m1"]
+    machines: tuple[MachineName, ...] = declared(
+        "Which machines of the site, by name, one per server."
     )
 
 
@@ -110,7 +118,7 @@ class SshSite(MachineSite):
     """A site of machines that exist already: each is taken in over SSH and let go again."""
 
     kind: Literal["ssh"] = declared("On machines that exist already, reached over SSH.")
-    machines: Mapping[Name, Machine] = declared(
+    machines: Mapping[MachineName, Machine] = declared(
         "The machines that there are, by name.", change="in-place", min_length=1
     )
     key: Annotated[str, Written(KEY_FILE)] | None = declared(
@@ -137,12 +145,110 @@ class SshSite(MachineSite):
         return tuple(found) if all(is_address(address) for address in found) else ()
 
 
+def _uses(name: str, site: SshSite) -> Iterator[tuple[Path, str]]:
+    """Every mention of a machine with its place; the servers' first."""
+    for index, machine in enumerate(site.server_members):
+        yield ("sites", name, "servers", "machines", index), machine
+    for group_name, group in site.groups.items():
+        for index, machine in enumerate(group.machines):
+            yield ("sites", name, "groups", group_name, "machines", index), machine
+
+
+def machines_are_known(name: str, site: SshSite) -> Findings:
+    """Groups choose from the site's machines."""
+    for path, machine in _uses(name, site):
+        if machine not in site.machines:
+            known = f"add it to the site's machines, which are {', '.join(site.machines)}"
+            yield Finding(
+                path,
+                f"names a machine that the site does not have (got {machine})",
+                did_you_mean(machine, site.machines, known),
+                rests_on=(("sites", name, "machines"),),
+            )
+
+
+def machines_have_one_place(name: str, site: SshSite) -> Findings:
+    """A machine is one node, and its group says what becomes of it."""
+    seen: dict[str, Path] = {}
+    for path, machine in _uses(name, site):
+        if machine in seen:
+            yield Finding(
+                path,
+                f"stands in {dotted(seen[machine][:-1])} already (got {machine})",
+                "keep it in one of them",
+                rests_on=(seen[machine],),
+            )
+        seen.setdefault(machine, path)
+
+
+def machines_are_used(name: str, site: SshSite) -> Findings:
+    """What is in no group is left as it is."""
+    used = {machine for _, machine in _uses(name, site)}
+    for machine in site.machines:
+        if machine not in used:
+            yield Finding(
+                ("sites", name, "machines", machine),
+                "is in no group, so nothing is done with it",
+                "add it to a group's machines, or remove it, unless this is meant",
+                level="warning",
+            )
+
+
+def servers_are_chosen(name: str, site: SshSite, control: Control) -> Findings:
+    """Which machines carry the control plane is said where they are, how many in ``control``."""
+    path: Path = ("sites", name, "servers")
+    grounds: tuple[Path, ...] = (("control", "site"), ("control", "servers"))
+    if control.site != name:
+        if site.servers:
+            yield Finding(
+                path,
+                f"are machines for a control plane that stands on site {control.site}",
+                f"remove them, or write {name} as control.site",
+                rests_on=grounds,
+            )
+    elif len(site.server_members) != control.servers:
+        machines = f"{control.servers} machine{'s' if control.servers > 1 else ''}"
+        yield Finding(
+            (*path, "machines"),
+            "are not as many as there are servers "
+            f"(got {len(site.server_members)}; control.servers is {control.servers})",
+            f"name {machines} here" if site.servers else f"add servers: with {machines} to {name}",
+            rests_on=grounds,
+        )
+
+
+def machines_differ(sites: Mapping[str, SshSite]) -> Findings:
+    """One machine under two names would be two nodes."""
+    seen: dict[tuple[str, int], Path] = {}
+    for site_name, site in sites.items():
+        for name, machine in site.machines.items():
+            path: Path = ("sites", site_name, "machines", name)
+            place = (machine.address, machine.port)
+            if place in seen:
+                yield Finding(
+                    (*path, "address"),
+                    f"leads to the same machine as {dotted(seen[place])} (got {machine.address}, "
+                    f"port {machine.port})",
+                    "correct one of the two, or remove it",
+                    rests_on=tuple((*p, key) for p in (path, seen[place]) for key in _PLACE),
+                )
+            seen.setdefault(place, path)
+
+
+_PLACE = ("address", "port")
+
 KIND = Kind(
     name="ssh",
     site=SshSite,
-    on_this_machine=False,
     forms=(HOST_KEY, USER, KEY_FILE),
     rules={
         "egress_has_its_proxy": lambda name, site, _: egress_has_its_proxy(name, site),
+        "machines_are_known": lambda name, site, _: machines_are_known(name, site),
+        "machines_have_one_place": lambda name, site, _: machines_have_one_place(name, site),
+        "machines_are_used": lambda name, site, _: machines_are_used(name, site),
+        "servers_are_chosen": lambda name, site, whole: servers_are_chosen(
+            name, site, whole.control
+        ),
     },
+    between={"machines_differ": machines_differ},
 )

@@ -1,16 +1,18 @@
-"""The kind ``libvirt``: machines are domains on hosts that run libvirt."""
+"""What a site on libvirt hosts declares."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from vdc.declaration.addresses import Network as NetworkAddress
 from vdc.declaration.fields import Model, Name, Written, declared
-from vdc.declaration.forms import Form
-from vdc.declaration.machine import MachineSite, egress_has_its_proxy
+from vdc.declaration.forms import NAME, Form
+from vdc.declaration.machine import MachineSite
 from vdc.declaration.os import OperatingSystem
-from vdc.declaration.site import CountedGroup, Kind
+from vdc.declaration.site import CountedGroup
 
 Machine = Literal["auto", "kvm", "qemu", "lxc"]
 
@@ -19,9 +21,19 @@ TRANSPORTS = ("unix", "ssh", "libssh", "libssh2", "tls")
 left out."""
 
 
+def _uri(text: str) -> str:
+    if urlsplit(text).port == 0:  # one that is too large is a ValueError there
+        raise ValueError(text)
+    return text
+
+
 def _uri_hint(text: str) -> str | None:
     if "+tcp://" in text:
         return "write +tls or +ssh instead of +tcp, which anybody on the way can read"
+    if re.search(r"//[^/]*:[^/]*@", text):
+        return "leave the password out: a declaration holds no secrets"
+    if text.endswith("/session"):
+        return f"write {text.removesuffix('session')}system: sessions have no networks"
     if "@" not in text and "/" not in text and text:
         return f"write qemu+ssh://root@{text}/system"
     return None
@@ -33,7 +45,7 @@ def _uuid_hint(text: str) -> str | None:
 
 URI = Form(
     name="libvirt-uri",
-    noun="the address of a system's libvirt",
+    noun="the address of a host's libvirt",
     rule="qemu or lxc, how to reach it, and /system",
     example="qemu:///system",
     pattern=(
@@ -41,6 +53,7 @@ URI = Form(
         r"://([A-Za-z0-9._-]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?(:[0-9]{1,5})?"
         r"/(system)?(\?[^\s#]+)?$"
     ),
+    value=_uri,
     hint=_uri_hint,
 )
 UUID = Form(
@@ -65,6 +78,11 @@ POOL = Form(
     example="default",
     pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$",
 )
+
+
+FORMS = (URI, UUID, BRIDGE, POOL)
+
+HostName = Annotated[str, Written(NAME, example="a")]
 
 
 class Network(Model):
@@ -102,6 +120,27 @@ class Host(Model):
         change="replace",
     )
 
+    @property
+    def driver(self) -> str:
+        """``qemu`` for virtual machines, ``lxc`` for system containers."""
+        return urlsplit(self.uri).scheme.partition("+")[0]
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is the machine where Pulumi runs."""
+        return not urlsplit(self.uri).hostname
+
+    @property
+    def computer(self) -> str:
+        """What stands for the computer behind the address, however libvirt is reached there.
+
+        Two daemons on this machine that listen on sockets of their own count as two.
+        """
+        parts = urlsplit(self.uri)
+        socket = "".join(parse_qs(parts.query).get("socket", ()))
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.hostname or ''}{port}{socket}"
+
 
 class LibvirtGroup(CountedGroup):
     """Machines made from one template, spread over the site's hosts."""
@@ -118,7 +157,7 @@ class LibvirtSite(MachineSite):
     """A site on hosts that run libvirt: every machine is a domain on one of them."""
 
     kind: Literal["libvirt"] = declared("On libvirt hosts, one domain per machine.")
-    hosts: Mapping[Name, Host] = declared(
+    hosts: Mapping[HostName, Host] = declared(
         "The hosts that carry the machines, by name.", change="in-place", min_length=1
     )
     network: Network = declared(
@@ -139,13 +178,6 @@ class LibvirtSite(MachineSite):
         "The site's groups of machines, by name.", default={}, change="in-place"
     )
 
-
-KIND = Kind(
-    name="libvirt",
-    site=LibvirtSite,
-    on_this_machine=False,
-    forms=(URI, UUID, BRIDGE, POOL),
-    rules={
-        "egress_has_its_proxy": lambda name, site, _: egress_has_its_proxy(name, site),
-    },
-)
+    def network_of(self, host: str) -> Network:
+        """What the machines on a host are connected to."""
+        return self.hosts[host].network or self.network

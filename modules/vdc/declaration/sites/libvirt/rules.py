@@ -1,0 +1,233 @@
+"""What must hold for sites on libvirt hosts beyond their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from vdc.declaration import os as systems
+from vdc.declaration.finding import Finding, Findings, Path, dotted
+from vdc.declaration.os import OperatingSystem
+from vdc.declaration.sites.libvirt.model import Host, LibvirtSite, Machine, Network
+
+if TYPE_CHECKING:
+    from vdc.declaration.model import Declaration
+
+
+@dataclass(frozen=True)
+class Template:
+    """What machines are made from, and where that is declared."""
+
+    path: Path
+    os: OperatingSystem
+    machine: Machine
+
+    @property
+    def driver(self) -> str:
+        """The driver of libvirt that makes such machines."""
+        return "lxc" if self.machine == "lxc" else "qemu"
+
+
+def templates(name: str, site: LibvirtSite, *, control: bool) -> Iterator[Template]:
+    """Every template in use: the site's own, where anything takes it as it is, and groups'."""
+    plain = [group for group in site.groups.values() if not (group.os or group.machine)]
+    if control or plain:
+        yield Template(("sites", name), site.os, site.machine)
+    for group_name, group in site.groups.items():
+        if group.os or group.machine:
+            path = ("sites", name, "groups", group_name)
+            yield Template(path, group.os or site.os, group.machine or site.machine)
+
+
+def every_os(
+    rule: Callable[[Path, OperatingSystem], Findings], name: str, site: LibvirtSite
+) -> Findings:
+    """Asks a rule about each system where it is declared."""
+    yield from rule(("sites", name, "os"), site.os)
+    for group_name, group in site.groups.items():
+        if group.os:
+            yield from rule(("sites", name, "groups", group_name, "os"), group.os)
+
+
+def _networks(name: str, site: LibvirtSite) -> Iterator[tuple[Path, Network]]:
+    yield ("sites", name, "network"), site.network
+    for host_name, host in site.hosts.items():
+        if host.network:
+            yield ("sites", name, "hosts", host_name, "network"), host.network
+
+
+def _network_path(name: str, site: LibvirtSite, host: str) -> Path:
+    """Where a host's network is declared."""
+    own = site.hosts[host].network
+    return ("sites", name, "hosts", host, "network") if own else ("sites", name, "network")
+
+
+def network_is_one_thing(name: str, site: LibvirtSite) -> Findings:
+    """Machines have one network; which of two is not ours to choose."""
+    for path, network in _networks(name, site):
+        if network.bridge and network.nat:
+            yield Finding(
+                path,
+                f"is two things at once (got bridge {network.bridge} and nat {network.nat})",
+                "keep one of them",
+            )
+        elif not (network.bridge or network.nat):
+            yield Finding(
+                path,
+                "names no network",
+                "add bridge: br0, an existing bridge, or nat: 10.90.0.0/24, a network to make",
+                rests_on=((*path, "bridge"), (*path, "nat")),
+            )
+
+
+def ignition_needs_virtual_machines(name: str, site: LibvirtSite, *, control: bool) -> Findings:
+    """Ignition runs in the initial ramdisk, which containers do not have."""
+    for template in templates(name, site, control=control):
+        if template.os.init == "ignition" and template.machine == "lxc":
+            path = (*template.path, "machine")
+            yield Finding(
+                path,
+                f"is a container, and {template.os.name} starts by Ignition, which needs a "
+                "virtual machine (got lxc)",
+                "write auto, or choose a system that starts by cloud-init, such as debian 12",
+                rests_on=((*template.path, "os"), ("sites", name, "os", "name")),
+            )
+
+
+def machines_have_a_host(name: str, site: LibvirtSite, *, control: bool) -> Findings:
+    """A host's address says which driver of libvirt is meant, and each makes its own sort."""
+    drivers = {host.driver for host in site.hosts.values()}
+    for template in templates(name, site, control=control):
+        if template.driver not in drivers:
+            other = "auto, or give" if template.driver == "lxc" else "lxc, or give"
+            yield Finding(
+                (*template.path, "machine"),
+                f"is what none of the site's hosts makes (got {template.machine}; the hosts' "
+                f"addresses begin with {', '.join(sorted(drivers))})",
+                f"write {other} a host an address that begins with {template.driver}",
+                rests_on=(("sites", name, "hosts"), ("sites", name, "machine")),
+            )
+
+
+def _computers(site: LibvirtSite, driver: str | None = None) -> set[str]:
+    hosts = site.hosts.values()
+    return {host.computer for host in hosts if driver in (None, host.driver)}
+
+
+def hosts_reach_each_other(name: str, site: LibvirtSite) -> Findings:
+    """Work of one app spreads over a site's machines, and its parts talk to each other."""
+    networks = {host: site.network_of(host) for host in site.hosts}
+    behind = [host for host, network in networks.items() if network.nat and not network.bridge]
+    if behind and len(_computers(site)) > 1:
+        yield Finding(
+            _network_path(name, site, behind[0]),
+            "keeps the machines of different hosts from reaching each other (got nat for "
+            f"{', '.join(behind)})",
+            "write bridge: with a bridge that joins the hosts, unless this is meant",
+            level="warning",
+        )
+
+
+def os_carries_control(name: str, site: LibvirtSite, whole: Declaration) -> Findings:
+    """Servers take the site's own system."""
+    if whole.control.site == name:
+        yield from systems.os_carries_control(("sites", name, "os"), site.os)
+
+
+def servers_stand_apart(name: str, site: LibvirtSite, whole: Declaration) -> Findings:
+    """With two servers on one host, its loss may take the majority."""
+    servers = whole.control.servers
+    driver = Template((), site.os, site.machine).driver
+    able = len(_computers(site, driver))
+    if whole.control.site == name and 0 < able < servers:
+        yield Finding(
+            ("control", "servers"),
+            f"share hosts, so that the loss of one may stop the control plane (got {servers} "
+            f"servers on {able} host{'s' if able > 1 else ''})",
+            f"add hosts to site {name}, unless this is meant",
+            level="warning",
+        )
+
+
+def control_is_reached(name: str, site: LibvirtSite, whole: Declaration) -> Findings:
+    """Behind NAT, servers are reached from their own host alone."""
+    if whole.control.site != name:
+        return
+    driver = Template((), site.os, site.machine).driver
+    outside = _outside(name, site, whole)
+    told: set[Path] = set()
+    for host_name, host in site.hosts.items():
+        nat, path = site.network_of(host_name).nat, _network_path(name, site, host_name)
+        cut_off = [*outside, *([] if host.is_here else ["this machine"])]
+        if nat and cut_off and host.driver == driver and path not in told:
+            told.add(path)
+            yield Finding(
+                (*path, "nat"),
+                f"hides the control servers from {', '.join(cut_off)} (got {nat})",
+                "write bridge: instead of nat:, or name another site in control.site",
+                rests_on=(("control", "site"), ("sites", name, "hosts")),
+            )
+
+
+def _outside(name: str, site: LibvirtSite, whole: Declaration) -> list[str]:
+    """Who else has to reach the servers, but for their own host and this machine."""
+    others = [
+        f"site {other}"
+        for other, declared in whole.sites.items()
+        if other != name and not declared.on_this_machine
+    ]
+    return [*(["the site's other hosts"] if len(_computers(site)) > 1 else []), *others]
+
+
+def _hosts(sites: Mapping[str, LibvirtSite]) -> Iterator[tuple[Path, LibvirtSite, str, Host]]:
+    for name, site in sites.items():
+        for host_name, host in site.hosts.items():
+            yield ("sites", name, "hosts", host_name), site, host_name, host
+
+
+def hosts_differ(sites: Mapping[str, LibvirtSite]) -> Findings:
+    """A host that is there twice would give its capacity away twice."""
+    seen: dict[tuple[str, str], Path] = {}
+    for path, _, _, host in _hosts(sites):
+        for key, value in (("uri", host.computer), ("identity", host.identity)):
+            mark = (f"{host.driver} {key}", value or "")
+            if value is not None and mark in seen:
+                yield Finding(
+                    (*path, key),
+                    f"names the same host as {dotted(seen[mark])} (got {getattr(host, key)})",
+                    "remove one of the two",
+                    rests_on=((*seen[mark], key),),
+                )
+                break
+            seen.setdefault(mark, path)
+
+
+def networks_differ(sites: Mapping[str, LibvirtSite]) -> Findings:
+    """Two machines with one address would be one to everybody else."""
+    found = [
+        (path, _network_path(str(path[1]), site, name), IPv4Network(nat), host.computer)
+        for path, site, name, host in _hosts(sites)
+        if (nat := site.network_of(name).nat)
+    ]
+    for index, (path, own, network, computer) in enumerate(found):
+        for first, its, other, elsewhere in found[:index]:
+            if computer != elsewhere and network.overlaps(other):
+                yield Finding(
+                    (*path, "network"),
+                    f"overlaps with that of {dotted(first)} (got {network} and {other})",
+                    f"give it one of its own, such as network: {{nat: {_free(found, network)}}}",
+                    rests_on=(its, own, (*its, "nat"), (*own, "nat")),
+                )
+                break
+
+
+def _free(found: list[tuple[Path, Path, IPv4Network, str]], like: IPv4Network) -> IPv4Network:
+    """A network of the same size that nobody has."""
+    taken = [network for _, _, network, _ in found]
+    around = IPv4Network("10.0.0.0/8").subnets(new_prefix=like.prefixlen)
+    free = (network for network in around if network.network_address >= like.network_address)
+    return next(
+        (network for network in free if not any(network.overlaps(other) for other in taken)), like
+    )
