@@ -92,6 +92,16 @@ class NomadLab:
         return f"https://{HOST}:{self._slots['server'].ports.http}"
 
     @property
+    def rpc(self) -> str:
+        """Where agents dial the server."""
+        return f"{HOST}:{self._slots['server'].ports.rpc}"
+
+    @property
+    def slots(self) -> frozenset[int]:
+        """Port slots that are taken, for agents beside the lab's own."""
+        return frozenset(slot.number for slot in self._slots.values())
+
+    @property
     def names(self) -> list[str]:
         """The agents' names."""
         return [f"node-{index}" for index in range(self.clients)]
@@ -180,11 +190,10 @@ class NomadLab:
                                             ServerRole(1, peers, gossip)))  # fmt: skip
         self.start("server")
         asyncio.run(self._bootstrap())
-        rpc = f"{HOST}:{self._slots['server'].ports.rpc}"
         meta = (("python", sys.executable), ("packages", str(self.folder / "packages")), *self.meta)
         for name in self.names:
             role = ClientRole(
-                (rpc,), GROUP, "lo", self.cpu_mhz, self.memory_mib, self.disk_mib, meta
+                (self.rpc,), GROUP, "lo", self.cpu_mhz, self.memory_mib, self.disk_mib, meta
             )
             self._write(name, client_config(self._agent(name, tls), role))
             token = asyncio.run(self._introduction(name))

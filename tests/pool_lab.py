@@ -16,7 +16,7 @@ import psutil
 
 from nomad_lab import GROUP, SITE, NomadLab
 from vdc.client import PoolClient
-from vdc.provider import processes
+from vdc.provider import pki, processes
 from vdc.provider.slots import HOST, choose
 
 _PATIENCE_S = 90.0
@@ -71,6 +71,11 @@ class PoolLab:
                 "key_file": str(scheduler / "key.pem"),
             },
             "token_file": str(self.folder / "token"),
+            "join": {
+                "cert_file": str(self.folder / "join-cert.pem"),
+                "key_file": str(self.folder / "join-key.pem"),
+                "bundles_dir": str(self.folder / "bundles"),
+            },
             "packages_dir": str(self.lab.folder / "packages"),
             "groups": [
                 {
@@ -122,6 +127,9 @@ def pool_lab(lab: NomadLab, folder: Path, library: Sequence[Path] = ()) -> Itera
     pool.service = lab.token("vdc-pool-service")
     pool.port = choose(str(folder), ()).ports.http
     lab.certificate(folder / "tls")
+    issuer = pki.new_issuer(lab.authority, "lab")
+    processes.write_private(folder / "join-cert.pem", issuer.cert)
+    processes.write_private(folder / "join-key.pem", issuer.key)
     processes.write_private(folder / "token", pool.service)
     pool.configure()
     try:

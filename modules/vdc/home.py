@@ -82,3 +82,8 @@ class Home:
     def packages(self) -> Path:
         """Unpacked library artifacts, one folder per package and version."""
         return self.cache / "packages"
+
+    @property
+    def bundles(self) -> Path:
+        """What a node is made of, one folder per content: the archive, and its sum in a file."""
+        return self.cache / "bundles"

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from vdc.provider.pki import LEAF_LIFETIME, due_for_renewal, issue, new_authority
+from vdc.provider.pki import LEAF_LIFETIME, due_for_renewal, issue, new_authority, new_issuer
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -49,13 +49,17 @@ def test_only_a_server_certificate_may_serve():
     }
 
 
-def test_a_leaf_cannot_sign_and_an_authority_can_sign_no_further_authority():
+def test_only_two_authorities_stand_above_a_leaf():
     authority = new_authority("a")
     constraints = [
         parsed(pair).extensions.get_extension_for_class(x509.BasicConstraints).value
-        for pair in (authority, issue(authority, "n", ["n"], server=True))
+        for pair in (
+            authority,
+            new_issuer(authority, "a"),
+            issue(authority, "n", ["n"], server=True),
+        )
     ]
-    assert [(c.ca, c.path_length) for c in constraints] == [(True, 0), (False, None)]
+    assert [(c.ca, c.path_length) for c in constraints] == [(True, 1), (True, 0), (False, None)]
 
 
 def test_renewal_is_due_after_two_thirds_of_the_life_and_not_before():

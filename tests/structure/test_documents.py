@@ -15,6 +15,7 @@ from vdc.cli.main import app
 from vdc.declaration import reference
 from vdc.declaration.registry import NAMES
 from vdc.pool.auth import OPEN
+from vdc.pool.joining.routes import router as joining
 from vdc.scheduler.policies import POLICIES
 
 PAGES = {name: text for name, text in texts().items() if name.endswith(".md")}
@@ -97,7 +98,9 @@ def test_every_policy_has_its_holder_in_the_table_of_tokens():
 
 
 def test_the_routes_without_a_token_are_listed():
-    assert set(re.findall(r"^\| `GET (\S+)` \|", PAGES["SECURITY.md"], re.MULTILINE)) == OPEN
+    for_nodes = {f"{method} {route.path}" for route in joining.routes for method in route.methods}
+    listed = re.findall(r"^\| `((?:GET|POST) \S+)` \|", PAGES["SECURITY.md"], re.MULTILINE)
+    assert set(listed) == {f"GET {path}" for path in OPEN} | for_nodes
 
 
 def test_the_reference_of_the_declaration_is_up_to_date():

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from vdc.pool import refusal
 from vdc.pool.auth import Guard
+from vdc.pool.joining.routes import router as joining
 from vdc.pool.routes import router
 from vdc.pool.service import Service
 
@@ -41,6 +42,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Guard, gate=lambda: service.gate)
     refusal.install(app)
     app.include_router(router)
+    app.include_router(joining)
 
     @app.get("/", include_in_schema=False)
     async def landing() -> HTMLResponse:

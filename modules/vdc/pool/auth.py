@@ -25,6 +25,10 @@ from vdc.scheduler.client import Nomad
 OPEN = frozenset({"/", "/healthz"})
 """Paths that are answered without a token. They say nothing about the data centre."""
 
+JOINING = "/join/v1/"
+"""Below it are the paths for nodes, which have no token. Each of them asks for proof of its own,
+or serves what anybody may have."""
+
 # A revoked token is refused within five seconds: what was asked before this is asked again.
 FRESH_S = 4.0
 # While the scheduler is away nobody can revoke a token, so one that was good stays good.
@@ -131,7 +135,7 @@ class Gate:
 
 
 class Guard:
-    """Middleware: nothing but :data:`OPEN` is reached without a good token, known path or not."""
+    """Middleware: only what :func:`is_open` is reached without a good token, known path or not."""
 
     def __init__(self, app: ASGIApp, gate: Callable[[], Gate]) -> None:
         self._app = app
@@ -148,7 +152,7 @@ class Guard:
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
-        if scope["path"] not in OPEN:
+        if not is_open(scope["path"]):
             try:
                 caller = await self._gate().caller(bearer(Headers(scope=scope)))
             except RefusalError as refusal:
@@ -157,6 +161,11 @@ class Guard:
                 return
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, hardened)
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is answered without a token."""
+    return path in OPEN or path.startswith(JOINING)
 
 
 def bearer(headers: Headers) -> str:

@@ -78,6 +78,26 @@ class SchedulerFiles:
 
 
 @dataclass(frozen=True)
+class JoinFiles:
+    """What the service takes new nodes in with.
+
+    Attributes:
+        cert_file: The CA that signs for nodes, PEM.
+        key_file: Its private key, PEM.
+        bundles_dir: Holds what nodes fetch, each archive in a folder with its sum.
+    """
+
+    cert_file: Path
+    key_file: Path
+    bundles_dir: Path
+
+    @property
+    def audit_file(self) -> Path:
+        """One line of JSON for each node that asked; beside the service's other files."""
+        return self.cert_file.with_name("audit.jsonl")
+
+
+@dataclass(frozen=True)
 class PoolConfig:
     """Everything the service is told.
 
@@ -93,6 +113,7 @@ class PoolConfig:
         groups: The declared node groups.
         currency: ISO 4217 code of every price.
         library: Folders with packages beside those that come with vdc.
+        join: How nodes are taken in; None where nobody can join.
     """
 
     name: str
@@ -106,6 +127,7 @@ class PoolConfig:
     groups: tuple[Group, ...]
     currency: str
     library: tuple[Path, ...]
+    join: JoinFiles | None = None
 
     @property
     def token(self) -> str:
@@ -154,7 +176,12 @@ class PoolConfig:
             groups=tuple(_group(group) for group in raw.get("groups", ())),
             currency=str(raw.get("currency", "USD")),
             library=tuple(Path(folder) for folder in raw.get("library", ())),
+            join=_join(raw["join"]) if raw.get("join") else None,
         )
+
+
+def _join(raw: Mapping[str, Any]) -> JoinFiles:
+    return JoinFiles(Path(raw["cert_file"]), Path(raw["key_file"]), Path(raw["bundles_dir"]))
 
 
 def _group(raw: Mapping[str, Any]) -> Group:

@@ -86,6 +86,7 @@ def _listening(config: PoolConfig, service: Service) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # refusals are counted by who calls, not by who they say they are
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=30,

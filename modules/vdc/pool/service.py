@@ -20,6 +20,7 @@ from vdc.pool.facts import NodeFacts
 from vdc.pool.follower import Follower
 from vdc.pool.hub import Hub
 from vdc.pool.installer import Installer
+from vdc.pool.joining.desk import Desk
 from vdc.pool.logs import Logs
 from vdc.pool.readmodel import RUN, ReadModel
 from vdc.pool.records import AppRecord, AppStore
@@ -56,6 +57,9 @@ class Service:
         self.gate = Gate(self.nomad, lambda: self.follower.stale)
         self.shelf = Shelf(config.library, config.packages_dir)
         self.apps = AppStore(Variables(self.nomad))
+        self.desk = (
+            Desk(config.join, files.ca_file.read_text(), self.nomad) if config.join else None
+        )
         self.stage = PoolStage(self.nomad, self.follower, self.watch, self.shelf)
         self.installer = Installer(self.apps, self.stage, self._announce)
         self.runs = Runs(self.nomad, self.follower, self.watch, self.shelf)

@@ -201,6 +201,11 @@ class Nomad:
         """Which nodes there are, without what they have."""
         return {str(raw["ID"]) async for raw in self._pages("/v1/nodes", {})}
 
+    async def node_states(self, name: str) -> list[str]:
+        """The status of every node of this name; none when the servers know no such node."""
+        raws = await self.json("GET", "/v1/nodes", params={"filter": f'Name == "{name}"'})
+        return [str(raw["Status"]) for raw in raws or []]
+
     async def set_eligible(self, node_id: str, *, eligible: bool) -> None:
         """Allows or forbids new work on a node."""
         word = "eligible" if eligible else "ineligible"

@@ -19,9 +19,15 @@ class Policy:
 
 PROVISIONER = Policy(
     "vdc-provisioner",
-    "The provider: introduces, drains and removes nodes; reads what runs on them",
+    "The provider: admits, introduces, drains and removes nodes; reads what runs on them",
     """
     namespace "*" { capabilities = ["list-jobs", "read-job", "submit-job"] }
+    namespace "default" {
+      capabilities = ["list-jobs", "read-job", "submit-job"]
+      variables {
+        path "vdc/join/*" { capabilities = ["read", "write"] }
+      }
+    }
     node { policy = "write" }
     node_pool "*" { policy = "write" }
     operator { policy = "read" }

@@ -88,6 +88,8 @@ class Datacenter(pulumi.ComponentResource):
                 "groups": [_facts(g) for g in self.plan.groups if g.role == "client"],
                 "cert": self.authority.service_cert,
                 "key": self.authority.service_key,
+                "join_cert": self.authority.join_ca_cert,
+                "join_key": self.authority.join_ca_key,
                 "scheduler": control.scheduler,
                 "service_token": self.cluster.service_token,
                 "operator_token": self.cluster.operator_token,

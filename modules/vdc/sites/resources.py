@@ -22,6 +22,8 @@ class Authority(pulumi.CustomResource):
     cli_key: pulumi.Output[str]
     service_cert: pulumi.Output[str]
     service_key: pulumi.Output[str]
+    join_ca_cert: pulumi.Output[str]
+    join_ca_key: pulumi.Output[str]
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class Authority(pulumi.CustomResource):
         super().__init__("vdc:security:Authority", name, inputs, opts)
 
 
-_LEAVES = ("server", "client", "cli", "service")
+_LEAVES = ("server", "client", "cli", "service", "join_ca")
 
 
 class NodeGroup(pulumi.CustomResource):

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
-from vdc.provider.pki import Pair, due_for_renewal, issue, new_authority
+from vdc.provider.pki import Pair, due_for_renewal, issue, new_authority, new_issuer
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 
 # The region is Nomad's default: one region a data centre, sites are its datacenters.
@@ -19,6 +19,9 @@ _LEAVES: Mapping[str, tuple[str, bool]] = {
     "service": ("pool.vdc", True),
 }
 """Each certificate's common name, and whether it may serve."""
+
+_JOIN_CA = "join_ca"
+"""The CA under the data centre's that signs for nodes; the pool service holds its key."""
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -50,7 +53,8 @@ class Authority(Resource[AuthorityInputs]):
     inputs = AuthorityInputs
     refused: ClassVar[frozenset[str]] = frozenset({"stack", "datacenter"})
     secret_outputs: ClassVar[frozenset[str]] = frozenset(
-        {"ca_key", "gossip_key", "bootstrap_token", *(f"{leaf}_key" for leaf in _LEAVES)}
+        {"ca_key", "gossip_key", "bootstrap_token"}
+        | {f"{name}_key" for name in (*_LEAVES, _JOIN_CA)}
     )
 
     def __init__(self, reap: Reap) -> None:
@@ -69,7 +73,7 @@ class Authority(Resource[AuthorityInputs]):
 
     def drifted(self, inputs: AuthorityInputs, old: Outputs) -> Mapping[str, Drift]:
         """Certificates past two thirds of their life."""
-        certs = [f"{leaf}_cert" for leaf in _LEAVES]
+        certs = [f"{name}_cert" for name in (*_LEAVES, _JOIN_CA)]
         return {cert: "UPDATE" for cert in certs if due_for_renewal(old[cert])}
 
     async def create(self, call: Call, inputs: AuthorityInputs) -> Made:
@@ -106,4 +110,5 @@ def _leaves(authority: Pair, inputs: AuthorityInputs) -> dict[str, str]:
         pair = issue(authority, common_name, names, server=server)
         made[f"{leaf}_cert"] = pair.cert
         made[f"{leaf}_key"] = pair.key
-    return made
+    issuer = new_issuer(authority, inputs.datacenter)
+    return {**made, f"{_JOIN_CA}_cert": issuer.cert, f"{_JOIN_CA}_key": issuer.key}

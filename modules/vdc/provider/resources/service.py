@@ -47,6 +47,8 @@ class ServiceInputs(Inputs):
 
     Attributes:
         scheduler: With the provisioner's token, for closing the pool.
+        join_cert: The CA that the service certifies nodes with.
+        join_key: Its key; a Pulumi secret.
         service_token: The service's own; a Pulumi secret.
         operator_token: Goes into the user's profile; a Pulumi secret.
         digest: What the provider's check adds: of all that the service is started from.
@@ -58,6 +60,8 @@ class ServiceInputs(Inputs):
     groups: tuple[GroupFacts, ...]
     cert: str
     key: str
+    join_cert: str
+    join_key: str
     scheduler: SchedulerInputs
     service_token: str
     operator_token: str
@@ -182,6 +186,8 @@ def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None
         "ca.pem": inputs.scheduler.ca_cert,
         "cert.pem": inputs.cert,
         "key.pem": inputs.key,
+        "join-cert.pem": inputs.join_cert,
+        "join-key.pem": inputs.join_key,
         "scheduler-cert.pem": inputs.scheduler.cert,
         "scheduler-key.pem": inputs.scheduler.key,
         "token": inputs.service_token,
@@ -202,6 +208,11 @@ def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None
             "key_file": str(folder / "scheduler-key.pem"),
         },
         "token_file": str(folder / "token"),
+        "join": {
+            "cert_file": str(folder / "join-cert.pem"),
+            "key_file": str(folder / "join-key.pem"),
+            "bundles_dir": str(Home.of_user().bundles),
+        },
         "packages_dir": str(Home.of_user().packages),
         "currency": inputs.currency,
         "groups": [group.model_dump() for group in inputs.groups],
