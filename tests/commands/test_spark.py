@@ -14,7 +14,7 @@ from commands.fake import Panel
 from nomad_lab import NomadLab, wait_for
 from vdc.errors import PoolError
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 # Asks Spark's own API; each task lasts long enough that one executor cannot take all of them.
 WHERE = """
@@ -109,7 +109,6 @@ def test_a_node_without_java_is_the_reason_of_a_failed_installation(vdc: Panel):
     assert vdc("stop", "next", "--purge").exit_code == 0
 
 
-@pytest.mark.long
 def test_a_master_that_moves_takes_its_workers_along(lab: NomadLab, pool):
     def master() -> dict[str, str]:
         stubs = lab.call("GET", "/v1/job/two/allocations")

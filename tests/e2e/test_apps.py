@@ -9,7 +9,7 @@ import pytest
 
 from e2e.checkout import Checkout
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 WEB = {"web": {"package": "hello", "options": {"message": "declared", "count": 1}}}
 

@@ -16,7 +16,7 @@ from e2e.remains import processes_of
 from vdc.client.models import App, Event
 from vdc.errors import PoolError
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 # What the servers' configuration comes to: heartbeats of 5 to 10 s and 5 s of grace; the rest is
 # for a busy machine.
@@ -61,7 +61,6 @@ def test_after_a_reboot_up_brings_everything_back(fresh: Checkout) -> None:
     assert len(app.endpoints) == 2
 
 
-@pytest.mark.long
 def test_after_a_reboot_destroy_leaves_nothing(fresh: Checkout) -> None:
     fresh.vdc("up", "--yes")
     with fresh.pool() as pool:

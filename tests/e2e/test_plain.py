@@ -6,7 +6,7 @@ import pytest
 
 from e2e.checkout import Checkout
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 
 def test_pulumi_alone_makes_changes_and_removes_everything(fresh: Checkout) -> None:

@@ -7,7 +7,7 @@ import pytest
 from e2e.caller import calling
 from e2e.checkout import Checkout
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 
 def test_a_group_grows_and_shrinks_while_its_work_answers(fresh: Checkout) -> None:

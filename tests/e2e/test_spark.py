@@ -50,6 +50,19 @@ def test_pi_is_computed_on_two_agents_and_another_cluster_runs_beside(fresh: Che
     assert fresh.left() == []
 
 
+def test_pulumi_alone_starts_a_cluster_that_the_stack_declares(fresh: Checkout) -> None:
+    fresh.declare(apps={"pi": {"package": "spark", "options": {"workers": 2}}})
+    fresh.pulumi("up", "--yes", "--skip-preview")
+    with fresh.pool() as pool:
+        run = pool.wait_run(pool.submit("pi", example="pi", args=["20"]).id)
+        said = b"".join(pool.run_logs(run.id)).decode()
+    assert run.exit_code == 0, said
+    assert re.search(r"Pi is roughly 3\.1", said), said
+
+    fresh.pulumi("destroy", "--yes", "--skip-preview")
+    assert [line for line in fresh.left() if not line.startswith("file ")] == []
+
+
 def _node_of_port(place: Checkout, app: str) -> dict[int, str]:
     """Which node each of an app's ports is on."""
     with place.scheduler() as scheduler:

@@ -23,6 +23,7 @@ from vdc.toolchain.pins import PINS
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="every other test runs as an ordinary user"),
 ]
 
