@@ -14,6 +14,7 @@ from vdc.declaration.published import shipped
 from vdc.declaration.registry import KINDS
 
 CASES = Path(__file__).parents[1] / "cases"
+KNOWN = ", ".join((*KINDS, "far"))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -69,12 +70,12 @@ def misfits(site: str) -> list[tuple[str, str, str]]:
          [("sites.a.hosts", "is not a known key", "the keys here are kind, groups")]),
         ("{kind: fra, hosts: 3}",
          [("sites.a.kind", "is not a known kind (got fra)",
-           "did you mean far? (known kinds: local, far)")]),
+           f"did you mean far? (known kinds: {KNOWN})")]),
         ("{kind: [far], hosts: 3}",
          [("sites.a.kind", "is not a known kind (got a list)",
-           "write one of them (known kinds: local, far)")]),
+           f"write one of them (known kinds: {KNOWN})")]),
         ("{hosts: 3}",
-         [("sites.a.kind", "is missing", "add kind: local (known kinds: local, far)")]),
+         [("sites.a.kind", "is missing", f"add kind: local (known kinds: {KNOWN})")]),
     ],
 )  # fmt: skip
 def test_a_site_is_judged_by_the_kind_it_names(site, found):

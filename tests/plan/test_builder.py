@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
@@ -62,6 +63,25 @@ def test_labels_are_sorted_and_options_canonical():
     }))  # fmt: skip
     assert made.sites[0].groups[1].labels == (("a", "1"), ("b", "2"))
     assert made.apps[0].options == '{"a":"é","z":[1,null]}'
+
+
+def test_equal_declarations_give_equal_plans_however_they_are_written():
+    one = {"count": 1, "size": {"cpu": 2, "memory": "4GiB", "disk": "1TB"}, "price": "0.10"}
+    other = {"count": 1, "size": {"cpu": 2.0, "memory": "4096MiB", "disk": "1000GB"}, "price": 0.1}
+    assert plan(declared({"workers": one})) == plan(declared({"workers": other}))
+
+
+def test_the_endpoint_is_the_servers_addresses_unless_it_is_declared():
+    made = plan(declared({}, addresses=["10.0.0.2"]))
+    assert made.control == Control("here", 1, ("10.0.0.2",), ("10.0.0.2",))
+    made = plan(declared({}, addresses=["10.0.0.2"], endpoint=["pool.example.org"]))
+    assert made.control.endpoint == ("pool.example.org",)
+
+
+def test_machines_that_have_names_keep_them():
+    group = plan(declared({"workers": {"count": 2, "size": SIZE}})).groups[1]
+    named = replace(group, members=("m1", "gpu-7"))
+    assert [node.name for node in named.nodes] == ["dc-here-workers-m1", "dc-here-workers-gpu-7"]
 
 
 names = st.from_regex(r"[ab](-?[ab1])?(-servers)?", fullmatch=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from vdc.declaration.published import Schema, resolved, shipped
-from vdc.declaration.registry import FORMS
+from vdc.declaration.registry import FORMS, KINDS
 
 _HEAD = """# The declaration
 
@@ -31,34 +32,54 @@ _TYPES = {
 }
 
 
+@dataclass
+class _Section:
+    """One object of the schema: its places, and the kinds of site in which it stands."""
+
+    schema: Schema
+    paths: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        title = ", ".join(f"`{path}`" for path in self.paths) or "Top level"
+        if self.kinds and len(self.kinds) < len(KINDS):
+            kinds = " and ".join(f"`{kind}`" for kind in self.kinds)
+            title += f" of kind{'s' if len(self.kinds) > 1 else ''} {kinds}"
+        return title
+
+
 def render() -> str:
     """The reference as the text of its page."""
     pages = [_HEAD]
-    for paths, schema in _sections():
-        title = ", ".join(f"`{path}`" for path in paths) or "Top level"
-        if kind := schema["properties"].get("kind"):
-            title += f" of kind `{kind['const']}`"
-        pages.append(f"## {title}\n\n{schema['description']}\n\n{_table(schema)}\n")
+    for section in _sections():
+        schema = section.schema
+        pages.append(f"## {section.title}\n\n{schema['description']}\n\n{_table(schema)}\n")
     return "\n".join(pages)
 
 
-def _sections() -> list[tuple[list[str], Schema]]:
-    """Each object of the schema with every place where it stands, outermost first."""
-    found: dict[str, tuple[list[str], Schema]] = {"": ([], shipped())}
-    waiting = list(_below("", shipped()))
+def _sections() -> list[_Section]:
+    """Each object of the schema once, outermost first."""
+    found = {"": _Section(shipped())}
+    waiting = [(path, reference, "") for path, reference in _below("", shipped())]
     while waiting:
-        path, reference = waiting.pop(0)
+        path, reference, kind = waiting.pop(0)
         schema = resolved({"$ref": reference})
-        found.setdefault(reference, ([], schema))[0].append(path)
-        waiting = [*_below(f"{path}.", schema), *waiting]
+        kind = schema["properties"].get("kind", {}).get("const", kind)
+        section = found.setdefault(reference, _Section(schema))
+        for known, one in ((section.paths, path), (section.kinds, kind)):
+            if one and one not in known:
+                known.append(one)
+        below = [(place, inner, kind) for place, inner in _below(f"{path}.", schema)]
+        waiting = [*below, *waiting]
     return list(found.values())
 
 
 def _below(prefix: str, schema: Schema) -> Iterator[tuple[str, str]]:
-    for key, field in schema["properties"].items():
-        if "$ref" in field:
-            yield prefix + key, field["$ref"]
-        entries = field.get("additionalProperties") or {}
+    for key, inner in schema["properties"].items():
+        if "$ref" in inner:
+            yield prefix + key, inner["$ref"]
+        entries = inner.get("additionalProperties") or {}
         for choice in entries.get("oneOf", [entries]):
             if "$ref" in choice:
                 yield f"{prefix}{key}.NAME", choice["$ref"]
@@ -66,27 +87,29 @@ def _below(prefix: str, schema: Schema) -> Iterator[tuple[str, str]]:
 
 def _table(schema: Schema) -> str:
     rows = ["| key | written as | default | a change | |", "|---|---|---|---|---|"]
-    for key, field in schema["properties"].items():
-        default = f"`{json.dumps(field['default'])}`" if "default" in field else ""
+    for key, entry in schema["properties"].items():
+        default = f"`{json.dumps(entry['default'])}`" if "default" in entry else ""
         if key in schema.get("required", ()):
             default = "required"
-        change = _CHANGES[field["x-change"]]
-        meaning = resolved(field)["description"]
-        rows.append(f"| `{key}` | {_written(field)} | {default} | {change} | {meaning} |")
+        change = _CHANGES[entry["x-change"]]
+        meaning = resolved(entry)["description"]
+        rows.append(f"| `{key}` | {_written(entry)} | {default} | {change} | {meaning} |")
     return "\n".join(rows)
 
 
-def _written(field: Schema) -> str:
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    form = FORMS.get(field.get("x-form", ""))
-    text = form.rule if form else _TYPES[resolved(field)["type"]]
-    if "propertyNames" in field and field.get("additionalProperties"):
+def _written(entry: Schema) -> str:
+    if "const" in entry:
+        return f"`{entry['const']}`"
+    if "enum" in entry:
+        return ", ".join(f"`{value}`" for value in entry["enum"])
+    form = FORMS.get(entry.get("x-form", ""))
+    text = form.rule if form else _TYPES[resolved(entry)["type"]]
+    if "items" in entry:
+        text = f"a list, each {_written(entry['items'])}"
+    if "propertyNames" in entry and entry.get("additionalProperties"):
         text = "a mapping by name"
-    least = field.get("x-least", field.get("minimum"))
-    most = field.get("x-most", field.get("maximum"))
+    least = entry.get("x-least", entry.get("minimum"))
+    most = entry.get("x-most", entry.get("maximum"))
     if least is not None and most is not None:
         text += f"; {least} to {most}"
     return text

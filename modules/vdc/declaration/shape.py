@@ -91,13 +91,14 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     if error.validator != "oneOf":
         yield error
         return
-    key, branches = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
+    key, mapping = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
+    values = {reference: value for value, reference in mapping.items()}
+    branches = {values[branch["$ref"]]: index for index, branch in enumerate(schema["oneOf"])}
     value = error.instance
     chosen = value.get(key) if isinstance(value, dict) else next(iter(branches))
     if isinstance(chosen, str) and chosen in branches:
-        index = [branch["$ref"] for branch in schema["oneOf"]].index(branches[chosen])
         for inner in error.context or ():
-            if inner.relative_schema_path[0] == index:
+            if inner.relative_schema_path[0] == branches[chosen]:
                 yield from _leaves(inner)
         return
     known = f"known {key}s: {', '.join(branches)}"
