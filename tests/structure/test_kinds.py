@@ -20,9 +20,14 @@ from vdc.sites.site import Site
 LAYERS = ("declaration/sites", "sites", "provider/drivers")
 """Where a kind has a module of its own."""
 
-NAMED_LIKE_A_KIND = {("cli/project.py", "DEFAULT_STACK"), ("declaration/kinds.py", "NAMES")}
-"""Constants that may hold the word: the registry's one line, and the name of the default stack,
-which is a stack's and no kind's. Whoever needs that name takes the constant."""
+NAMED_LIKE_A_KIND = {
+    ("cli/project.py", "DEFAULT_STACK"),
+    ("declaration/kinds.py", "NAMES"),
+    ("declaration/sites/libvirt/model.py", "TRANSPORTS"),
+}
+"""Constants that may hold the word: the registry's one line, the name of the default stack, which
+is a stack's and no kind's, and ways to a host that are called like one. Whoever needs such a name
+takes the constant."""
 
 
 def own(kind: str) -> set[str]:
