@@ -1,0 +1,1 @@
+"""Nodes on hosts that run libvirt."""

@@ -1,0 +1,62 @@
+"""How far a node got that the pool has not seen: for the message when its time is up."""
+
+from __future__ import annotations
+
+import re
+
+from vdc.provider.drivers.libvirt import survey, transfer
+from vdc.provider.drivers.libvirt.hosts import Host
+from vdc.provider.drivers.libvirt.maker import CONSOLE
+from vdc.provider.drivers.libvirt.names import Names
+from vdc.provider.drivers.libvirt.sdk import libvirt, present
+from vdc.provider.drivers.libvirt.store import Store
+
+_LINES = 12
+_BYTES = 16384
+_CONFIGURED = re.compile(r"Cloud-init v\. \S+ finished|Ignition finished successfully")
+# Colours, cursor movements, and whatever else would act on the reader's terminal.
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[^\[]|[^\x20-\x7e\n]")
+
+
+def explain(host: Host, names: Names, name: str) -> str:
+    """The stage that a node has reached, and the last lines of its console. Blocks."""
+    with host.stage("look-up"):
+        domain = present(host.connection.lookupByName, name)
+        if domain is None:
+            return f"{host.label}: nothing of it is there"
+        running = bool(domain.isActive())
+        address = survey.address(domain) if running else ""
+        console = _console(host, names, name)
+    said = stage(running=running, address=address, console=console)
+    lines = [line.rstrip() for line in console.splitlines() if line.strip()][-_LINES:]
+    quoted = "".join(f"\n    | {line}" for line in lines)
+    return f"{host.label}: {said}" + (f"; its console ends with{quoted}" if lines else "")
+
+
+def stage(*, running: bool, address: str, console: str) -> str:
+    """The last of the stages that shows: defined, booted, address, cloud-init, agent. Pure."""
+    if not running:
+        return "stage defined: it does not run"
+    if _CONFIGURED.search(console):
+        return "stage agent: it has carried out its user data, and its agent has not reported"
+    if address:
+        return f"stage cloud-init: it runs as {address} and has not carried out its user data"
+    return "stage address: it runs and has shown no address yet"
+
+
+def legible(raw: bytes) -> str:
+    """A console's bytes as lines of plain text. Pure."""
+    text = raw.decode("ascii", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return _UNPRINTABLE.sub("", text)
+
+
+def _console(host: Host, names: Names, name: str) -> str:
+    pool = Store(host, names, transfer.send).pool()
+    console = names.of_node(name, CONSOLE)
+    volume = pool and present(pool.storageVolLookupByName, console)
+    if volume is None:
+        return ""
+    try:
+        return legible(transfer.tail(host.connection, volume, _BYTES))
+    except libvirt().libvirtError:
+        return ""  # the stage is worth more than the lines

@@ -1,0 +1,150 @@
+"""Connections to hosts: opened once, checked to be the declared machine, used from few threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from vdc.errors import NodeError
+from vdc.provider.drivers.libvirt.model import HostSpec
+from vdc.provider.drivers.libvirt.sdk import connect, libvirt, parsed
+
+# A daemon does one thing at a time to a storage pool; more callers at once only wait there.
+_AT_ONCE = 4
+_OPEN_S = 30.0
+# A host that did not answer is not asked again for every node of the run.
+_GIVEN_UP_S = 10.0
+
+T = TypeVar("T")
+Work = Callable[["Host"], T]
+
+
+class HostError(NodeError):
+    """A host cannot be used at all: no answer, or another machine than the declared one."""
+
+
+class Host:
+    """One libvirt host, shared by all groups of this process.
+
+    Attributes:
+        shared: What nodes have in common there.
+    """
+
+    def __init__(self, spec: HostSpec) -> None:
+        self.spec = spec
+        self.shared = _SHARED[spec.daemon]
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"host-{spec.name}")
+        self._opening = threading.Lock()
+        self._connection: Any = None
+        self._refusal: tuple[float, str] = (0.0, "")
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"host {self.spec.name} ({self.spec.uri})"
+
+    async def run(self, work: Work[T]) -> T:
+        """Runs blocking work in one of the host's threads.
+
+        Raises:
+            HostError: The host cannot be reached, or is another machine than the declared one.
+            NodeError: What the work raised, or libvirt's own refusal.
+        """
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        opened = loop.run_in_executor(self._threads, self._open)
+        try:
+            async with asyncio.timeout(_OPEN_S):
+                await opened
+        except TimeoutError:
+            raise self._give_up(f"no answer in {_OPEN_S:.0f} s") from None
+        return await loop.run_in_executor(self._threads, context.run, self._guarded, work)
+
+    def _guarded(self, work: Work[T]) -> T:
+        with self.stage("asked"):
+            return work(self)
+
+    @property
+    def connection(self) -> Any:
+        """The connection, opened again when it has broken.
+
+        Raises:
+            HostError: See :meth:`run`.
+        """
+        return self._open()
+
+    def _open(self) -> Any:
+        with self._opening:
+            known = self._connection
+            if known is not None and known.isAlive():
+                return known
+            since, reason = self._refusal
+            if time.monotonic() - since < _GIVEN_UP_S and reason:
+                raise HostError(reason)
+            try:
+                opened = connect(self.spec.uri)
+                self._recognise(opened)
+            except libvirt().libvirtError as error:
+                raise self._give_up(_said(error)) from None
+            self._connection = opened
+            return opened
+
+    def _give_up(self, reason: str) -> HostError:
+        refusal = HostError(f"{self.label} cannot be reached: {reason}")
+        self._refusal = (time.monotonic(), str(refusal))
+        return refusal
+
+    def _recognise(self, connection: Any) -> None:
+        """Refuses a host that is not the declared one: an address can lead to another machine."""
+        if not self.spec.identity:
+            return
+        told = parsed(connection.getCapabilities()).findtext("host/uuid", "")
+        if told.lower() != self.spec.identity.lower():
+            raise HostError(
+                f"{self.label} reports the identity {told or '(none)'} and the declaration says "
+                f"{self.spec.identity}; the address leads to another machine, or the declaration "
+                "is to be corrected"
+            )
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[None]:
+        """Names the host and what was going on in whatever libvirt refuses inside."""
+        try:
+            yield
+        except libvirt().libvirtError as error:
+            raise NodeError(f"{self.label}: {what}: {_said(error)}") from None
+
+
+@dataclass
+class Shared:
+    """What nodes have in common on one daemon, whatever driver makes them.
+
+    Attributes:
+        changing: Held by who makes or removes some of it.
+        users: How many nodes are being made from it.
+    """
+
+    changing: threading.RLock = field(default_factory=threading.RLock)
+    users: int = 0
+
+
+_SHARED: defaultdict[str, Shared] = defaultdict(Shared)
+
+
+@cache
+def host(spec: HostSpec) -> Host:
+    """The one Host of this process for what is declared so."""
+    return Host(spec)
+
+
+def _said(error: Any) -> str:
+    return " ".join((error.get_error_message() or str(error)).split())

@@ -1,0 +1,229 @@
+"""What one group does on one host: makes, starts, grows and removes its nodes. All of it blocks."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from vdc.bootstrap import layout
+from vdc.errors import ForeignNodeError, NodeError
+from vdc.provider.drivers.libvirt import disks, marks, transfer, xml
+from vdc.provider.drivers.libvirt.capability import machine_type
+from vdc.provider.drivers.libvirt.common import Common, Payload, using
+from vdc.provider.drivers.libvirt.hosts import Host
+from vdc.provider.drivers.libvirt.marks import Mark
+from vdc.provider.drivers.libvirt.model import Template
+from vdc.provider.drivers.libvirt.names import Names, digest, mac
+from vdc.provider.drivers.libvirt.sdk import libvirt, parsed, present
+from vdc.provider.drivers.libvirt.store import Store, Volume
+from vdc.provider.drivers.libvirt.transfer import Send
+
+SEED_LABEL = "cidata"
+SEED_FOLDER = "/var/lib/cloud/seed/nocloud"
+CONSOLE = "console.log"
+
+_MIB = 1 << 20
+
+
+class Maker:
+    """One group on one host.
+
+    Args:
+        template: The group.
+        host: The host.
+        payload: What is delivered beside the user data.
+        send: Writes a volume's content.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        host: Host,
+        payload: Payload | None = None,
+        send: Send = transfer.send,
+    ) -> None:
+        self._template = template
+        self._host = host
+        self._payload = payload
+        self._names = Names(template.realm)
+        self._store = Store(host, self._names, send)
+
+    @cached_property
+    def type(self) -> str:
+        """What this host makes for the group."""
+        return machine_type(self._host, self._template.arch, self._template.machine)
+
+    def make(self, mark: Mark, files: Mapping[str, str]) -> None:
+        """Makes and starts a node; what an earlier attempt left of it is removed first.
+
+        Args:
+            mark: The node's mark, stage and essence still open.
+            files: Its user data.
+
+        Raises:
+            ForeignNodeError: A domain of that name is not this group's.
+            NodeError: The text names host and stage.
+        """
+        self.remove(mark.node)
+        container = self.type == "lxc"
+        with using(
+            self._host, self._store, self._template, self._payload, container=container
+        ) as common:
+            with self._host.stage("disks"):
+                wanted = self._domain(mark.node, common, files)
+            with self._host.stage("definition"):
+                marked = xml.domain(wanted, replace(mark, uses=" ".join(common.names)))
+                domain = self._host.connection.defineXML(marked)
+        self._start(domain)
+
+    def start(self, name: str) -> None:
+        """Starts a node that has stopped, or was suspended."""
+        domain = self._ours(name)
+        if domain is None:
+            raise NodeError(f"{self._host.label}: {name} is gone")
+        with self._host.stage("start"):
+            if domain.info()[0] == libvirt().VIR_DOMAIN_PAUSED:
+                domain.resume()
+                return
+            if domain.isActive():  # it is shutting down, or hangs in it
+                domain.destroy()
+        self._start(domain)
+
+    def resize(self, name: str, mark: Mark) -> None:
+        """Gives a running machine the template's processors and memory, now and for later boots.
+
+        Raises:
+            NodeError: libvirt refused.
+        """
+        domain = self._ours(name)
+        if domain is None:
+            raise NodeError(f"{self._host.label}: {name} is gone")
+        size = self._template.size
+        binding = libvirt()
+        with self._host.stage("resize"):
+            for scope in (binding.VIR_DOMAIN_AFFECT_LIVE, binding.VIR_DOMAIN_AFFECT_CONFIG):
+                domain.setVcpusFlags(size.cpus, scope)
+                domain.setMemoryFlags(size.memory_mib * 1024, scope)
+            made = _definition(domain)
+            self._write_mark(domain, replace(mark, essence=str(marks.essence(made))))
+
+    def remove(self, name: str) -> None:
+        """Removes a node with all its volumes; already gone is success.
+
+        Raises:
+            ForeignNodeError: A domain of that name is not this group's.
+            NodeError: Something of it is still there.
+        """
+        domain = self._ours(name)
+        with self._host.stage("removal"):
+            if domain is not None:
+                if domain.isActive():
+                    present(domain.destroy)
+                present(_undefine, domain)
+            self._store.remove_node(name)
+
+    def _domain(self, name: str, common: Common, files: Mapping[str, str]) -> xml.Domain:
+        size = self._template.size
+        wanted = xml.Domain(
+            name=name,
+            type=self.type,
+            arch=self._template.arch,
+            cpus=size.cpus,
+            memory_mib=size.memory_mib,
+            mac=mac(name),
+            network=common.network,
+        )
+        base, payload = common.base, common.payload
+        seed = self._seed(name, files)
+        capacity = size.disk_mib * _MIB
+        if self.type == "lxc":
+            root = self._store.clone(self._names.of_node(name, "disk.raw"), base, capacity)
+            mounts = [
+                xml.Mount(root.path, "/", readonly=False),
+                xml.Mount(seed.path, SEED_FOLDER),
+            ]
+            if payload:
+                mounts.append(xml.Mount(payload.path, str(layout.PAYLOAD)))
+            return replace(wanted, mounts=tuple(mounts))
+        root = self._store.overlay(self._names.of_node(name, "disk.qcow2"), base, capacity)
+        drives = [xml.Disk(root.path, "qcow2")]
+        if self._template.init == "cloud-init":
+            drives.append(xml.Disk(seed.path, "raw", readonly=True))
+        if payload:
+            drives.append(xml.Disk(payload.path, "raw", readonly=True))
+        return replace(
+            wanted,
+            disks=tuple(drives),
+            firmware=seed.path if self._template.init == "ignition" else "",
+            console=self._store.blank(self._names.of_node(name, CONSOLE)).path,
+        )
+
+    def _seed(self, name: str, files: Mapping[str, str]) -> Volume:
+        """The user data as a volume whose name changes with every letter of it."""
+        if self._template.init == "ignition":
+            (content,) = (text.encode() for text in files.values())
+            kind = "ign"
+        else:
+            disk: disks.DiskFormat = "ext4" if self.type == "lxc" else "iso"
+            kind, content = disk, disks.from_texts(disk, SEED_LABEL, files)
+        sha256 = digest(kind, *(part for pair in sorted(files.items()) for part in pair))
+        return self._store.write(self._names.of_node(name, f"seed.{sha256[:16]}.{kind}"), content)
+
+    def _start(self, domain: Any) -> None:
+        with self._host.stage("start"):
+            domain.create()
+            domain.setAutostart(1)
+            mark = marks.mark(_definition(domain))
+            if mark and mark.stage != "booted":
+                self._write_mark(domain, replace(mark, stage="booted"))
+
+    def _write_mark(self, domain: Any, mark: Mark) -> None:
+        binding = libvirt()
+        domain.setMetadata(
+            binding.VIR_DOMAIN_METADATA_ELEMENT,
+            ET.tostring(mark.element(namespace=""), encoding="unicode"),
+            marks.KEY,
+            marks.NAMESPACE,
+            binding.VIR_DOMAIN_AFFECT_CONFIG,
+        )
+
+    def _ours(self, name: str) -> Any | None:
+        """The domain of that name, once its mark says that it is this group's."""
+        with self._host.stage("look-up"):
+            domain = present(self._host.connection.lookupByName, name)
+            if domain is None:
+                return None
+            mark = marks.mark(_definition(domain))
+        if mark is None:
+            raise ForeignNodeError(
+                f"{self._host.label}: a domain {name} exists and is not ours; rename it"
+            )
+        if (mark.realm, mark.owner) != (self._template.realm, self._template.owner):
+            raise ForeignNodeError(
+                f"{self._host.label}: domain {name} belongs to {mark.owner} of {mark.realm}; "
+                "rename the data centre or remove that node"
+            )
+        return domain
+
+
+def _definition(domain: Any) -> ET.Element:
+    return parsed(domain.XMLDesc(libvirt().VIR_DOMAIN_XML_INACTIVE))
+
+
+def _undefine(domain: Any) -> None:
+    """Removes a definition with whatever libvirt keeps beside it; not every driver keeps such."""
+    binding = libvirt()
+    try:
+        domain.undefineFlags(
+            binding.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | binding.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | binding.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | binding.VIR_DOMAIN_UNDEFINE_NVRAM
+        )
+    except binding.libvirtError as error:
+        if error.get_error_code() != binding.VIR_ERR_INVALID_ARG:
+            raise
+        domain.undefine()

@@ -1,0 +1,37 @@
+"""Bytes to and from a volume, through libvirt's own connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Send = Callable[[Any, Any, Iterable[bytes]], None]
+"""Connection, volume, content."""
+
+
+def send(connection: Any, volume: Any, chunks: Iterable[bytes]) -> None:
+    """Writes a volume from its beginning; what is left unwritten by a failure is of no use."""
+    stream = connection.newStream(0)
+    volume.upload(stream, 0, 0, 0)
+    try:
+        for chunk in chunks:
+            left = memoryview(chunk)
+            while left:
+                left = left[stream.send(bytes(left)) :]
+        stream.finish()
+    except BaseException:
+        stream.abort()
+        raise
+
+
+def tail(connection: Any, volume: Any, most: int) -> bytes:
+    """The last ``most`` bytes of a volume, fewer when it is shorter."""
+    _, size, _ = volume.info()
+    offset = max(0, size - most)
+    stream = connection.newStream(0)
+    volume.download(stream, offset, size - offset, 0)
+    parts: list[bytes] = []
+    while part := stream.recv(most):
+        parts.append(part)
+    stream.finish()
+    return b"".join(parts)
