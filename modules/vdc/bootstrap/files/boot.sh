@@ -3,7 +3,7 @@
 # usage: boot.sh [folder that holds the bundle]
 set -eua
 . /etc/vdc/node.env
-lib=/var/lib/vdc file=/var/lib/vdc/bundle.tar.gz sum=$VDC_BUNDLE_SHA256
+lib=/var/lib/vdc sum=$VDC_BUNDLE_SHA256
 from=${1:-${VDC_PAYLOAD:-/run/vdc-payload}}
 [ "$(cat $lib/installed 2>/dev/null)" != "$sum" ] || exit 0
 mkdir -p $lib/bundle "$from"

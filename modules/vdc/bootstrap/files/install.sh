@@ -79,13 +79,15 @@ programs() {
     done
 }
 
-# A running program keeps its file; the next start finds the new one, whole.
+# What is there already stays: the agent starts its helpers from its own file. A new file is
+# there at once and whole.
 place() {
-    [ "$1" != "$2" ] || return 0
+    ! same "$1" "$2" || return 0
     cp "$1" "$2.new"
     chmod "$3" "$2.new"
     mv -f "$2.new" "$2"
 }
+same() { [ -f "$2" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]; }
 
 # Under SELinux a unit may start programs of type bin_t only, and /var/lib holds none by nature.
 contexts() {
@@ -110,7 +112,7 @@ open_ports() {
         done
         echo '</service>'
     } >$new
-    if ! cmp -s $new $firewalld; then
+    if ! same $new $firewalld; then
         cp $new $firewalld
         firewall-cmd --quiet --reload
         firewall-cmd --quiet --permanent --add-service=vdc
@@ -215,6 +217,7 @@ uninstall_node() {
     fi
     end_processes
     release_mounts
+    release_cgroups
     for unit in $all_units; do rm -f "$system/$unit"; done
     rm -rf $system/vdc-agent.service.d
     if systemd; then
@@ -245,7 +248,7 @@ ours() {
         [ "$pid" != $$ ] || continue
         for link in exe cwd root; do
             case $(readlink "$process/$link" 2>/dev/null) in
-                $lib/*) echo "$pid" && continue 2 ;;
+                "$lib" | "$lib"/*) echo "$pid" && continue 2 ;;
             esac
         done
         uid=$(awk '/^Uid:/ {print $2}' "$process/status" 2>/dev/null) || continue
@@ -270,6 +273,14 @@ release_mounts() {
     [ -z "$(mounted)" ] || die "these stay mounted:" "$(mounted)"
 }
 mounted() { awk -v lib=$lib/ 'index($2, lib) == 1 || $2 == "/run/vdc-payload" {print $2}' /proc/mounts; }
+
+# Where tasks were counted; the kernel keeps a group that holds a process.
+release_cgroups() {
+    for allocation in $lib/agent/alloc/*-*-*-*-*; do
+        find /sys/fs/cgroup -depth -type d -path "*/nomad*/${allocation##*/}.*" \
+            -exec rmdir {} + 2>/dev/null || :
+    done
+}
 
 main "$@"
 exit
