@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.real, pytest.mark.long]
 def test_pulumi_alone_makes_changes_and_removes_everything(fresh: Checkout) -> None:
     fresh.pulumi("up", "--yes")
     assert fresh.ready() == fresh.names(3)
-    assert "8 unchanged" in fresh.pulumi("preview").stdout
+    assert "9 unchanged" in fresh.pulumi("preview").stdout
 
     fresh.declare(workers=1)
     assert "-" in fresh.pulumi("preview", "--diff").stdout

@@ -27,7 +27,7 @@ def test_a_second_up_changes_nothing_and_says_so(running: Checkout) -> None:
     before = {name: process.pid for name, process in running.agents().items()}
     again = running.vdc("up", "--yes")
     print(f"second up: {again.seconds:.1f} s")
-    assert "8 unchanged" in again.stdout
+    assert "9 unchanged" in again.stdout
     assert not {"created", "updated", "deleted"} & set(again.stdout.split())
     assert {name: process.pid for name, process in running.agents().items()} == before
 

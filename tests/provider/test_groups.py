@@ -98,6 +98,61 @@ def test_a_changed_template_changes_a_tenth_at_a_time_and_keeps_the_work():
     assert_is(world, names(30), "v2")
 
 
+def test_nodes_that_must_be_replaced_are_drained_before_and_a_tenth_is_away_at_most():
+    world = World(replaces=True)
+    run(world, names(30))
+    world.work = {name: {f"web-{name}"} for name in names(30)}
+    world.calls.clear()
+    assert run(world, names(30), digest="v2").problems == ()
+    assert world.most_away == 3
+    assert world.lost_work == []
+    for name in names(30):
+        order = [world.calls.index(f"{what} {name}") for what in ("drain", "delete", "create")]
+        assert order == sorted(order)
+    assert_is(world, names(30), "v2")
+
+
+def test_a_node_that_keeps_its_work_is_not_replaced():
+    world = World(replaces=True, stuck={"n-0"})
+    run(world, names(1))
+    assert run(world, names(1), digest="v2").problems == ("node n-0: still runs web",)
+    assert world.nodes["n-0"].digest == "v1"
+
+
+def test_a_node_that_the_group_cannot_spare_is_changed_in_place_and_not_replaced():
+    world = World(vital={"n-0"})
+    run(world, names(1))
+    assert run(world, names(1), digest="v2").problems == ()
+    world.replaces = True
+    assert run(world, names(1), digest="v3").problems == ("node n-0: not replaced",)
+    assert_is(world, names(1), "v2")
+
+
+def test_a_template_that_does_not_work_costs_one_node_and_no_more():
+    world = World(replaces=True)
+    run(world, names(5))
+    world.never_ready.add("n-0")
+    ended = run(world, names(5), digest="v2")
+    assert ended.problems == (
+        "node n-0: not ready after 1 s; stage agent: it said nothing",
+        *(f"node n-{n}: not begun, because n-0 failed" for n in range(1, 5)),
+    )
+    assert [node.digest for _, node in sorted(world.nodes.items())] == ["v2", *["v1"] * 4]
+
+
+def test_a_node_whose_back_end_does_not_answer_is_named_and_the_others_go_on():
+    world = World()
+    run(world, names(2))
+    world.nodes["n-1"] = NodeFacts(
+        "n-1", "unreachable", "", (("reason", "host b: connection refused"),)
+    )
+    world.calls.clear()
+    assert run(world, names(3), digest="v2").problems == (
+        "node n-1: host b: connection refused; it was left alone",
+    )
+    assert world.calls == ["create n-2", "create n-0"]
+
+
 def test_four_thousand_nodes_are_made_a_bounded_number_at_once():
     world = World()
     assert run(world, names(4000)).problems == ()
@@ -121,8 +176,9 @@ def test_an_interrupted_run_begins_nothing_new_and_says_what_it_left():
     assert world.nodes == {}
 
 
-def effects_of(before: tuple[str, ...], after: tuple[str, ...], digest: str) -> int:
-    world = World()
+def effects_of(change: str) -> int:
+    before, after, digest = CHANGES[change]
+    world = World(replaces=change == "replaced")
     run(world, before)
     knife = Knife()
     run(world, after, digest, knife)
@@ -134,6 +190,7 @@ CHANGES = {
     "grown": (names(4), names(12), "v1"),
     "shrunk": (names(12), names(3), "v1"),
     "renewed": (names(8), names(8), "v2"),
+    "replaced": (names(6), names(6), "v2"),
     "emptied": (names(8), names(0), "v1"),
 }
 
@@ -141,10 +198,10 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_run_cut_at_every_call_is_completed_by_the_next(change: str):
     before, after, digest = CHANGES[change]
-    cuts = effects_of(before, after, digest)
+    cuts = effects_of(change)
     assert cuts >= 25
     for at in range(1, cuts + 1):
-        world = World()
+        world = World(replaces=change == "replaced")
         run(world, before)
         world.work = {name: {f"w-{name}"} for name in before}
         with pytest.raises((Cut, BaseExceptionGroup)):
@@ -157,7 +214,7 @@ def test_a_run_cut_at_every_call_is_completed_by_the_next(change: str):
 
 
 def test_the_cuts_are_two_hundred_and_more():
-    assert sum(effects_of(*change) for change in CHANGES.values()) > 200
+    assert sum(effects_of(change) for change in CHANGES) > 200
 
 
 @given(
@@ -165,7 +222,7 @@ def test_the_cuts_are_two_hundred_and_more():
     st.lists(
         st.tuples(
             st.sampled_from(names(10)),
-            st.sampled_from(["running", "stopped", "partial"]),
+            st.sampled_from(["running", "stopped", "partial", "unreachable"]),
             st.sampled_from(["v1", "v2"]),
         ),
         unique_by=lambda node: node[0],
@@ -179,4 +236,6 @@ def test_steps_part_wanted_and_owned_without_remainder(wanted, owned):
     assert set(todo.remove) == set(have) - set(wanted)
     assert not set(todo.make) & set(todo.change)
     right = {n for n, node in have.items() if node.state == "running" and node.digest == "v1"}
-    assert set(todo.make) | set(todo.change) == set(wanted) - right
+    unknown = {n for n, node in have.items() if node.state == "unreachable"} & set(wanted)
+    assert set(todo.unknown) == unknown
+    assert set(todo.make) | set(todo.change) == set(wanted) - right - unknown

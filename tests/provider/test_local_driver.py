@@ -29,6 +29,7 @@ PROGRAM = """\
     while True:
         server.accept()[0].close()
 """
+HOSTS = dict.fromkeys((f"n-{number}" for number in range(10)), HOST)
 ROLE = ClientRole((f"{HOST}:1",), "workers", "lo", 1000, 512, 1024, ())
 
 
@@ -45,7 +46,7 @@ def make(tmp_path, monkeypatch):
         return f"introduction of {name}"
 
     def driver(owner: str = "stack/here/workers", cert: str = "cert") -> LocalDriver:
-        template = Template(owner, tmp_path / "nodes", (), "here", "ca", cert, "key", ROLE)
+        template = Template(owner, tmp_path / "nodes", HOSTS, "here", "ca", cert, "key", ROLE)
         return LocalDriver(template, introduce)
 
     yield driver
@@ -141,8 +142,8 @@ def test_ports_that_somebody_takes_between_look_and_start_are_exchanged_for_othe
     chosen = []
     with socket.socket() as thief:
 
-        def choose_and_lose(seed: str, taken):
-            slot = choose(seed, taken)
+        def choose_and_lose(seed, taken, host):
+            slot = choose(seed, taken, host)
             if not chosen:
                 thief.bind((HOST, slot.ports.http))
             chosen.append(slot.number)
@@ -152,7 +153,7 @@ def test_ports_that_somebody_takes_between_look_and_start_are_exchanged_for_othe
         asyncio.run(driver.create("n-0"))
         assert len(chosen) == 2
         assert marks.mark(tmp_path / "nodes/n-0").slot == chosen[1] != chosen[0]
-    assert Slot(chosen[0]).free
+    assert Slot(chosen[0]).free_at(HOST)
 
 
 def test_nodes_made_at_once_get_ports_of_their_own(make, tmp_path):

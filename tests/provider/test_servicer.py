@@ -74,7 +74,9 @@ def ask(method: str, request: Any, before: str | None = None) -> Any:
 
     async def asked():
         server = grpc.aio.server()
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer({Thing.token: Thing}), server)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(
+            Servicer({Thing.token: Thing}), server
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

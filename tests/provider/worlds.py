@@ -33,6 +33,11 @@ class World:
     lost_work: list[str] = field(default_factory=list)
     running_at_once: int = 0
     most_at_once: int = 0
+    away_at_once: int = 0
+    most_away: int = 0
+    replaces: bool = False
+    vital: set[str] = field(default_factory=set)
+    never_ready: set[str] = field(default_factory=set)
 
 
 class Knife:
@@ -86,9 +91,19 @@ class WorldDriver:
         finally:
             world.running_at_once -= 1
 
+    def in_place(self, node: NodeFacts) -> bool:
+        """As the world says."""
+        return not self.world.replaces
+
+    async def explain(self, name: str) -> str:
+        """How far it came."""
+        return "stage agent: it said nothing"
+
     async def delete(self, name: str) -> None:
         """Everything of it, the mark last."""
         world = self.world
+        world.away_at_once += 1
+        world.most_away = max(world.most_away, world.away_at_once)
         self.knife.touch()
         if name not in world.nodes:
             return
@@ -108,10 +123,23 @@ class WorldMembers:
         self.world = world
         self.knife = knife or Knife()
 
+    def at_once(self, count: int) -> int:
+        """As for work nodes."""
+        return max(1, count // 10)
+
+    async def spare(self, name: str, *, replaced: bool) -> None:
+        """Some can be spared only if they come back as they were."""
+        self.knife.touch()
+        if replaced and name in self.world.vital:
+            raise NodeError("not replaced")
+
     async def wait_ready(self, name: str) -> None:
         """A running node becomes known, and takes work again."""
         self.knife.touch()
         await asyncio.sleep(0)
+        if name in self.world.never_ready:
+            raise NodeError("not ready after 1 s")
+        self.world.away_at_once = max(0, self.world.away_at_once - 1)
         self.world.known.add(name)
         self.world.ineligible.discard(name)
         self.knife.touch()

@@ -2,8 +2,9 @@
 
 From what exists at the back end to what the declaration wants, in an order that keeps capacity:
 new nodes first, then changed ones a few at a time, then the surplus is drained and removed. A
-failing node is reported and holds up no other. A run may be cut at any point: the next one reads
-the back end, not a memory, and goes on.
+node that cannot be made is reported and holds up no other; a node that did not come back from a
+change holds up all further changes, so that a template that does not work costs no whole group. A
+run may be cut at any point: the next one reads the back end, not a memory, and goes on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from vdc.errors import VdcError
+from vdc.errors import NodeError, VdcError
 from vdc.provider.drivers import Driver, Members, NodeFacts
 
 # At a back end with rate limits more at once gains nothing; on one machine it is the CPU.
@@ -27,11 +28,13 @@ class Steps:
         make: Not there, or there in part or stopped: nothing of value runs on them.
         change: Running from another template.
         remove: Ours and no longer wanted.
+        unknown: Wanted, and their back end does not say how they are: left alone.
     """
 
     make: tuple[str, ...]
     change: tuple[str, ...]
     remove: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,15 @@ def steps(wanted: Iterable[str], owned: Iterable[NodeFacts], digest: str) -> Ste
     """Compares the wanted names with the nodes that are ours. Pure."""
     names = list(dict.fromkeys(wanted))
     have = {node.name: node for node in owned}
+
+    def state(name: str) -> str:
+        return have[name].state if name in have else "absent"
+
     return Steps(
-        make=tuple(n for n in names if n not in have or have[n].state != "running"),
-        change=tuple(
-            n
-            for n in names
-            if n in have and have[n].state == "running" and have[n].digest != digest
-        ),
+        make=tuple(n for n in names if state(n) in ("absent", "partial", "stopped")),
+        change=tuple(n for n in names if state(n) == "running" and have[n].digest != digest),
         remove=tuple(sorted(have.keys() - set(names))),
+        unknown=tuple(n for n in names if state(n) == "unreachable"),
     )
 
 
@@ -77,19 +81,51 @@ async def converge(
     owned = await driver.owned()
     todo = steps(wanted, owned.values(), driver.digest)
 
-    async def settle(name: str) -> None:
-        await driver.create(name)
-        await members.wait_ready(name)
-
-    problems = await _each(settle, todo.make, CONCURRENCY, stopping)
-    # At most a tenth of the group is away at a time.
-    problems += await _each(settle, todo.change, max(1, len(wanted) // 10), stopping)
+    change = _Change(driver, members)
+    problems = [f"node {name}: {_reason(owned[name])}" for name in todo.unknown]
+    problems += await _each(change.settle, todo.make, CONCURRENCY, stopping)
+    problems += await _each(
+        lambda name: change.renew(owned[name]),
+        todo.change,
+        members.at_once(len(wanted)),
+        stopping,
+        one_failure_holds_all=True,
+    )
     # A node that a cut run left draining is taken back into work.
-    kept = [n for n in wanted if n not in todo.make and n not in todo.change]
+    begun = {*todo.make, *todo.change, *todo.unknown}
+    kept = [name for name in wanted if name not in begun]
     problems += await _each(members.wait_ready, kept, CONCURRENCY, stopping)
     surplus = [owned[name] for name in todo.remove]
     problems += await remove(driver, members, surplus, stopping)
     return Converged(tuple((await driver.owned()).values()), tuple(problems))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How a single node becomes what it is to be."""
+
+    driver: Driver
+    members: Members
+
+    async def settle(self, name: str) -> None:
+        """Makes a node, or what it lacks, and waits until it takes work."""
+        await self.driver.create(name)
+        try:
+            await self.members.wait_ready(name)
+        except NodeError as error:
+            known = await self.driver.explain(name)
+            raise NodeError(f"{error}; {known}" if known else str(error)) from error
+
+    async def renew(self, node: NodeFacts) -> None:
+        """Brings a running node to another template: in place, else by taking its place."""
+        in_place = self.driver.in_place(node)
+        await self.members.spare(node.name, replaced=not in_place)
+        if not in_place:
+            held = await self.members.drain(frozenset({node.name}))
+            if node.name in held:
+                raise NodeError(held[node.name])
+            await self.driver.delete(node.name)
+        await self.settle(node.name)
 
 
 async def remove(
@@ -100,7 +136,9 @@ async def remove(
     if stopping.is_set():
         return [f"node {name}: not removed, the run was interrupted" for name in sorted(leaving)]
     # What does not run holds no work, and its scheduler may be as dead as the node.
-    running = frozenset(name for name, node in leaving.items() if node.state == "running")
+    running = frozenset(
+        name for name, node in leaving.items() if node.state in ("running", "unreachable")
+    )
     held = await members.drain(running) if running else {}
 
     problems = [f"node {name}: {held[name]}" for name in sorted(held)]
@@ -112,22 +150,32 @@ async def remove(
     return problems
 
 
+def _reason(node: NodeFacts) -> str:
+    return dict(node.facts).get("reason", "its back end does not answer") + "; it was left alone"
+
+
 async def _each(
     action: Callable[[str], Awaitable[None]],
     names: Iterable[str],
     at_once: int,
     stopping: asyncio.Event,
+    *,
+    one_failure_holds_all: bool = False,
 ) -> list[str]:
     """Runs the action for every name, a bounded number at once; one line for each failure."""
     room = asyncio.Semaphore(at_once)
+    failed: list[str] = []
 
     async def one(name: str) -> str | None:
         async with room:
             if stopping.is_set():
                 return f"node {name}: not begun, the run was interrupted"
+            if failed and one_failure_holds_all:
+                return f"node {name}: not begun, because {failed[0]} failed"
             try:
                 await action(name)
             except VdcError as error:
+                failed.append(name)
                 return f"node {name}: {error}"
             return None
 

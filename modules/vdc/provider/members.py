@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from vdc.errors import NodeError, SchedulerError
+from vdc.scheduler.autopilot import cluster_health
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.model import Allocation, SchedulerNode
 
 # Longest blocking query; the scheduler answers at once when something changes.
 _WAIT_S = 30
+_ASK_AGAIN_S = 0.5
 
 
 class ClientMembers:
@@ -36,6 +38,13 @@ class ClientMembers:
         self._force = force
         self._watch = _NodeWatch(nomad)
 
+    def at_once(self, count: int) -> int:
+        """A tenth of the group."""
+        return max(1, count // 10)
+
+    async def spare(self, name: str, *, replaced: bool) -> None:
+        """Its work moves; the drain says when it cannot."""
+
     async def wait_ready(self, name: str) -> None:
         """See :class:`~vdc.provider.drivers.Members`."""
         try:
@@ -44,9 +53,7 @@ class ClientMembers:
         except TimeoutError:
             known = (await self._watch.now()).get(name)
             stage = f"the scheduler says {known.status}" if known else "it has not registered"
-            raise NodeError(
-                f"not ready after {self._ready_s} s: {stage}; see the agent's log"
-            ) from None
+            raise NodeError(f"not ready after {self._ready_s} s: {stage}") from None
         if node.draining or (not node.eligible and node.drained_by_us):
             await self._nomad.cancel_drain(node.id, eligible=True)
 
@@ -103,7 +110,43 @@ class ClientMembers:
 
 
 class ServerMembers:
-    """Control servers: the cluster resource waits for them, and no work runs on them."""
+    """Control servers: the cluster resource waits for them, and no work runs on them.
+
+    Args:
+        nomad: A connection with the right to ask for the cluster's health; None before there is
+            a cluster.
+        settle_s: Seconds that the cluster gets to become healthy after a change.
+    """
+
+    def __init__(self, nomad: Nomad | None, *, settle_s: int = 180) -> None:
+        self._nomad = nomad
+        self._settle_s = settle_s
+
+    def at_once(self, count: int) -> int:
+        """One: the others are the majority."""
+        return 1
+
+    async def spare(self, name: str, *, replaced: bool) -> None:
+        """Waits until autopilot calls every server healthy; there is no event for that."""
+        if self._nomad is None:
+            return
+        try:
+            async with asyncio.timeout(self._settle_s):
+                while True:
+                    health = await cluster_health(self._nomad)
+                    if health.healthy:
+                        break
+                    await asyncio.sleep(_ASK_AGAIN_S)
+        except TimeoutError:
+            raise NodeError(
+                f"not changed, because autopilot did not call the cluster healthy for "
+                f"{self._settle_s} s; bring the other servers back first"
+            ) from None
+        if replaced and not health.tolerates:
+            raise NodeError(
+                "not replaced, because with it would go what the scheduler knows; "
+                "let three servers carry the control plane"
+            )
 
     async def wait_ready(self, name: str) -> None:
         """Nothing to wait for here."""

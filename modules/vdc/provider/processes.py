@@ -155,7 +155,8 @@ def remove_cgroups(allocations: Iterable[str]) -> None:
 
 def port_free(host: str, port: int) -> bool:
     """Whether a port can be bound now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -50,6 +50,7 @@ RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
     "vdc:security:Authority": lambda: _resources("authority").Authority(reap),
     "vdc:scheduler:Cluster": lambda: _resources("cluster").Cluster(),
     "vdc:pool:Service": lambda: _resources("service").Service(),
+    "vdc:pool:Opening": lambda: _resources("opening").Opening(),
     "vdc:pool:App": lambda: _resources("app").App(),
     **{f"vdc:{name}:NodeGroup": partial(_group, name) for name in NAMES},
 }

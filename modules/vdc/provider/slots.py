@@ -27,14 +27,13 @@ class Slot:
         base = _FIRST + self.number * _WIDTH
         return Ports(base, base + 1, base + 2, base + 10, base + _WIDTH - 1)
 
-    @property
-    def free(self) -> bool:
-        """Whether all of it can be bound now."""
+    def free_at(self, host: str) -> bool:
+        """Whether all of it can be bound now at an address of this machine."""
         base = _FIRST + self.number * _WIDTH
-        return all(port_free(HOST, port) for port in range(base, base + _WIDTH))
+        return all(port_free(host, port) for port in range(base, base + _WIDTH))
 
 
-def choose(seed: str, taken: Collection[int]) -> Slot:
+def choose(seed: str, taken: Collection[int], host: str = HOST) -> Slot:
     """A free slot: the search begins at a place given by the seed, so that stacks keep apart.
 
     Raises:
@@ -43,7 +42,7 @@ def choose(seed: str, taken: Collection[int]) -> Slot:
     start = zlib.crc32(seed.encode()) % _COUNT
     for offset in range(_COUNT):
         slot = Slot((start + offset) % _COUNT)
-        if slot.number not in taken and slot.free:
+        if slot.number not in taken and slot.free_at(host):
             return slot
     raise NodeError(
         f"no {_WIDTH} free ports in a row between {_FIRST} and {_FIRST + _COUNT * _WIDTH}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -10,8 +11,8 @@ import pulumi
 from vdc.declaration import Declaration, fixed
 from vdc.plan import model, plan
 from vdc.sites.registry import component
-from vdc.sites.resources import App, Authority, Cluster, NodeGroup, Service
-from vdc.sites.site import Control, Site
+from vdc.sites.resources import App, Authority, Cluster, NodeGroup, Opening, Service
+from vdc.sites.site import ControlPlane, Site
 
 
 class Datacenter(pulumi.ComponentResource):
@@ -40,18 +41,23 @@ class Datacenter(pulumi.ComponentResource):
             stack=stack,
             datacenter=self.plan.name,
             fixed=fixed(declaration),
+            addresses=self.plan.control.addresses,
+            endpoint=self.plan.control.endpoint,
             opts=self._inside,
         )
         self.sites = {site.name: self._site(site) for site in self.plan.sites}
         control = self._control()
-        groups = [
-            self.sites[group.site].workers(group, control)
-            for group in self.plan.groups
-            if group.role == "client"
-        ]
-        # The service goes before the groups it serves: it ends their work when the pool closes.
+        groups = self._workers(control, joining=False)
         service = self._service(stack, control, groups)
-        self.apps = [self._app(stack, app, service) for app in self.plan.apps]
+        groups += self._workers(
+            replace(control, endpoints=service.endpoints, resource=service), joining=True
+        )
+        opening = Opening(
+            "opening",
+            scheduler=control.scheduler,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[service, *groups]),
+        )
+        self.apps = [self._app(stack, app, service, opening) for app in self.plan.apps]
 
         self.api, self.console, self.ca_file = service.address, service.console, service.ca_file
         self.register_outputs({"api": self.api, "console": self.console, "ca_file": self.ca_file})
@@ -59,9 +65,16 @@ class Datacenter(pulumi.ComponentResource):
     def _site(self, site: model.Site) -> Site:
         return component(site.kind)(site, self.plan.name, self.authority, opts=self._inside)
 
-    def _control(self) -> Control:
+    def _workers(self, control: ControlPlane, *, joining: bool) -> list[NodeGroup]:
+        return [
+            self.sites[group.site].workers(group, control)
+            for group in self.plan.groups
+            if group.role == "client" and self.sites[group.site].joins is joining
+        ]
+
+    def _control(self) -> ControlPlane:
         (group,) = (group for group in self.plan.groups if group.role == "server")
-        servers = self.sites[group.site].servers(group)
+        servers = self.sites[group.site].servers(group, self.plan.control)
         reach: dict[str, Any] = {
             "addresses": servers.addresses,
             "rpc": servers.rpc,
@@ -75,15 +88,17 @@ class Datacenter(pulumi.ComponentResource):
             incarnations=servers.incarnations,
             opts=self._inside,
         )
-        return Control({**reach, "token": self.cluster.provisioner_token}, self.cluster)
+        return ControlPlane({**reach, "token": self.cluster.provisioner_token}, (), self.cluster)
 
-    def _service(self, stack: str, control: Control, groups: list[NodeGroup]) -> Service:
+    def _service(self, stack: str, control: ControlPlane, groups: list[NodeGroup]) -> Service:
         return Service(
             "service",
             {
                 "stack": stack,
                 "datacenter": self.plan.name,
                 "currency": self.plan.currency,
+                "addresses": list(self.plan.control.addresses),
+                "endpoint": list(self.plan.control.endpoint),
                 # Servers run no work and are no part of what the pool offers.
                 "groups": [_facts(g) for g in self.plan.groups if g.role == "client"],
                 "cert": self.authority.service_cert,
@@ -97,7 +112,7 @@ class Datacenter(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=groups),
         )
 
-    def _app(self, stack: str, app: model.App, service: Service) -> App:
+    def _app(self, stack: str, app: model.App, service: Service, opening: Opening) -> App:
         return App(
             app.name,
             {
@@ -107,7 +122,7 @@ class Datacenter(pulumi.ComponentResource):
                 "options": app.options,
                 "address": service.address,
             },
-            pulumi.ResourceOptions(parent=self, depends_on=[service]),
+            pulumi.ResourceOptions(parent=self, depends_on=[opening]),
         )
 
 

@@ -32,13 +32,21 @@ class Authority(pulumi.CustomResource):
         stack: str,
         datacenter: str,
         fixed: Mapping[str, str],
+        addresses: Sequence[str],
+        endpoint: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         outputs = (
             *("ca_cert", "gossip_key", "bootstrap_token"),
             *(f"{leaf}_{part}" for leaf in _LEAVES for part in ("cert", "key")),
         )
-        known = {"stack": stack, "datacenter": datacenter, "fixed": fixed}
+        known = {
+            "stack": stack,
+            "datacenter": datacenter,
+            "fixed": fixed,
+            "addresses": list(addresses),
+            "endpoint": list(endpoint),
+        }
         inputs = {**known, **_outputs(*outputs)}
         super().__init__("vdc:security:Authority", name, inputs, opts)
 
@@ -89,6 +97,7 @@ class Service(pulumi.CustomResource):
     """``vdc:pool:Service``: the pool API."""
 
     address: pulumi.Output[str]
+    endpoints: pulumi.Output[Sequence[str]]
     console: pulumi.Output[str]
     ca_file: pulumi.Output[str]
     profile: pulumi.Output[str]
@@ -96,8 +105,17 @@ class Service(pulumi.CustomResource):
     def __init__(
         self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        outputs = _outputs("address", "console", "ca_file", "profile")
+        outputs = _outputs("address", "endpoints", "console", "ca_file", "profile")
         super().__init__("vdc:pool:Service", name, {**inputs, **outputs}, opts)
+
+
+class Opening(pulumi.CustomResource):
+    """``vdc:pool:Opening``: the pool takes work; its removal ends all work."""
+
+    def __init__(
+        self, name: str, *, scheduler: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("vdc:pool:Opening", name, {"scheduler": scheduler}, opts)
 
 
 class App(pulumi.CustomResource):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,15 +14,17 @@ from vdc.sites.resources import Authority, NodeGroup
 
 
 @dataclass(frozen=True)
-class Control:
-    """How work nodes and the provider reach the control servers.
+class ControlPlane:
+    """How work nodes and the provider reach what stands before them.
 
     Attributes:
         scheduler: Addresses, certificate and the provisioner's token, as the provider takes them.
-        resource: What must exist first.
+        endpoints: ``https://host:port`` of the pool API, where machines join.
+        resource: What must exist first: the cluster, and for machines that join the pool service.
     """
 
     scheduler: Mapping[str, Any]
+    endpoints: pulumi.Input[Sequence[str]]
     resource: pulumi.Resource
 
 
@@ -38,6 +40,8 @@ class Site(pulumi.ComponentResource):
 
     kind: ClassVar[str]
     """The registered kind."""
+    joins: ClassVar[bool] = True
+    """Whether work nodes join through the pool service, which then stands before them."""
 
     def __init__(
         self,
@@ -52,9 +56,56 @@ class Site(pulumi.ComponentResource):
         self.authority = authority
 
     @abstractmethod
-    def servers(self, group: plan.NodeGroup) -> NodeGroup:
+    def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
         """Makes the group that carries the control plane."""
 
     @abstractmethod
-    def workers(self, group: plan.NodeGroup, control: Control) -> NodeGroup:
+    def workers(self, group: plan.NodeGroup, control: ControlPlane) -> NodeGroup:
         """Makes a group that runs work."""
+
+    def group(
+        self,
+        group: plan.NodeGroup,
+        more: Mapping[str, Any],
+        depends_on: Sequence[pulumi.Resource],
+    ) -> NodeGroup:
+        """A group's resource from what every kind's needs, and ``more`` of this kind's own."""
+        return NodeGroup(
+            self.kind,
+            f"{self.site.name}-{group.name}",
+            {
+                "stack": pulumi.get_stack(),
+                "datacenter": self.datacenter,
+                "site": self.site.name,
+                "group": group.name,
+                "role": group.role,
+                "prefix": group.prefix,
+                "count": group.count,
+                "members": list(group.members),
+                "cpu_mhz": group.size.cpu_mhz,
+                "memory_mib": group.size.memory_mib,
+                "disk_mib": group.size.disk_mib,
+                "drain_deadline_s": group.drain_deadline_s,
+                "ca_cert": self.authority.ca_cert,
+                **more,
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=list(depends_on)),
+        )
+
+    @property
+    def server_secrets(self) -> Mapping[str, Any]:
+        """What a control server of any kind holds, and how the provider asks it for its health."""
+        authority = self.authority
+        return {
+            "cert": authority.server_cert,
+            "key": authority.server_key,
+            "gossip_key": authority.gossip_key,
+            "scheduler": {
+                "addresses": [],
+                "rpc": [],
+                "ca_cert": authority.ca_cert,
+                "cert": authority.cli_cert,
+                "key": authority.cli_key,
+                "token": authority.bootstrap_token,
+            },
+        }

@@ -50,6 +50,18 @@ class Driver(Protocol):
             NodeError: The node could not be made; the text names the stage reached.
         """
 
+    def in_place(self, node: NodeFacts) -> bool:
+        """Whether ``create`` brings this running node to the template without an end of its work.
+
+        When not, the node is drained and deleted before it is created again.
+        """
+
+    async def explain(self, name: str) -> str:
+        """What is known of a node that did not become ready: the stage reached, its last words.
+
+        Empty when the pool knows as much. Raises nothing for a back end that does not answer.
+        """
+
     async def delete(self, name: str) -> None:
         """Removes a node of ours and all that belongs to it; already gone is success.
 
@@ -60,6 +72,20 @@ class Driver(Protocol):
 
 class Members(Protocol):
     """The group's nodes as the pool sees them."""
+
+    def at_once(self, count: int) -> int:
+        """How many nodes of a group of this size may change at the same time."""
+
+    async def spare(self, name: str, *, replaced: bool) -> None:
+        """Returns when the group can do without this node for the time of a change.
+
+        Args:
+            name: The node.
+            replaced: Whether it comes back with nothing of what it holds now.
+
+        Raises:
+            NodeError: It cannot, or not before the deadline.
+        """
 
     async def wait_ready(self, name: str) -> None:
         """Returns when the node takes work; ends a drain of ours that was not carried through.

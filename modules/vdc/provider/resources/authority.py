@@ -33,12 +33,14 @@ class AuthorityInputs(Inputs):
 
     Attributes:
         fixed: Declared values that cannot change while it stands, by path in the declaration.
-        endpoint: Names and addresses of the pool API beside those of this machine.
+        addresses: Of the servers, beside those of this machine.
+        endpoint: Names and addresses of the pool API, likewise.
     """
 
     stack: str
     datacenter: str
     fixed: Mapping[str, str] = {}
+    addresses: tuple[str, ...] = ()
     endpoint: tuple[str, ...] = ()
 
 
@@ -106,8 +108,9 @@ class Authority(Resource[AuthorityInputs]):
 def _leaves(authority: Pair, inputs: AuthorityInputs) -> dict[str, str]:
     made = {}
     for leaf, (common_name, server) in _LEAVES.items():
-        names = (common_name, *_LOOPBACK_NAMES, *(inputs.endpoint if leaf == "service" else ()))
-        pair = issue(authority, common_name, names, server=server)
+        dialled = {"server": inputs.addresses, "service": (*inputs.endpoint, *inputs.addresses)}
+        names = dict.fromkeys((common_name, *_LOOPBACK_NAMES, *dialled.get(leaf, ())))
+        pair = issue(authority, common_name, tuple(names), server=server)
         made[f"{leaf}_cert"] = pair.cert
         made[f"{leaf}_key"] = pair.key
     issuer = new_issuer(authority, inputs.datacenter)

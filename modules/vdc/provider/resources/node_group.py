@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from vdc.errors import SchedulerError, StackError
 from vdc.provider.connection import SchedulerInputs, recognised
@@ -26,10 +26,12 @@ class GroupInputs(Inputs):
 
     Attributes:
         role: ``server`` carries the control plane, ``client`` runs work.
-        prefix: Beginning of the nodes' names; the rest is the index.
+        prefix: Beginning of the nodes' names; the rest is the member, or the index.
+        members: The machines by name, where the kind names them.
         gossip_key: For servers; a Pulumi secret.
         key: Private key of ``cert``; a Pulumi secret.
-        scheduler: For clients: where they register and how the provider drains them.
+        scheduler: How the provider drains clients and asks for the health of servers, whose
+            addresses are their own.
         nodes: What the provider's check adds: each node as it is to be.
         digest: Likewise, of the template; empty while the template holds unknowns.
     """
@@ -41,6 +43,7 @@ class GroupInputs(Inputs):
     role: Literal["server", "client"]
     prefix: str
     count: int
+    members: tuple[str, ...] = ()
     cpu_mhz: int
     memory_mib: int
     disk_mib: int
@@ -61,22 +64,24 @@ class GroupInputs(Inputs):
     @property
     def names(self) -> tuple[str, ...]:
         """The wanted nodes, in order."""
-        return _names(self.prefix, self.count)
+        return _names(self.prefix, self.members, self.count)
 
 
-class NodeGroup(Resource[GroupInputs]):
-    """The group logic behind Pulumi's protocol; a kind adds its driver."""
+GroupT = TypeVar("GroupT", bound=GroupInputs)
 
-    inputs = GroupInputs
+
+class NodeGroup(Resource[GroupT]):
+    """The group logic behind Pulumi's protocol; a kind adds its driver and its inputs."""
+
     refused: ClassVar[frozenset[str]] = frozenset(
         {"stack", "datacenter", "site", "group", "role", "prefix"}
     )
 
     @abstractmethod
-    def driver(self, inputs: GroupInputs, nomad: Nomad | None) -> Driver:
+    def driver(self, inputs: GroupT, nomad: Nomad | None) -> Driver:
         """The kind's driver for one group; ``nomad`` is there for clients."""
 
-    def identify(self, inputs: GroupInputs) -> str:
+    def identify(self, inputs: GroupT) -> str:
         """The prefix is unique in the data centre."""
         return inputs.prefix
 
@@ -85,11 +90,11 @@ class NodeGroup(Resource[GroupInputs]):
         count = inputs.get("count")
         if not isinstance(count, int):
             return {}
-        names = _names(str(inputs["prefix"]), count)
+        names = _names(str(inputs["prefix"]), inputs.get("members", ()), count)
         nodes = {name: {"state": "running"} for name in names}
         if has_unknown(inputs):
             return {"nodes": nodes}
-        digest = self.driver(GroupInputs.model_validate(inputs), None).digest
+        digest = self.driver(self.inputs.model_validate(inputs), None).digest
         return {"nodes": nodes, "digest": digest}
 
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
@@ -101,7 +106,7 @@ class NodeGroup(Resource[GroupInputs]):
         kept = old if old and nodes.keys() == known.keys() else {}
         return {**kept, **expected, "nodes": nodes}
 
-    def drifted(self, inputs: GroupInputs, old: Outputs) -> Mapping[str, Drift]:
+    def drifted(self, inputs: GroupT, old: Outputs) -> Mapping[str, Drift]:
         """Nodes that are gone, stopped, surplus, or made from another template."""
         known = old.get("nodes", {})
         drift: dict[str, Drift] = {}
@@ -117,16 +122,16 @@ class NodeGroup(Resource[GroupInputs]):
             drift["digest"] = "UPDATE"
         return drift
 
-    async def create(self, call: Call, inputs: GroupInputs) -> Made:
+    async def create(self, call: Call, inputs: GroupT) -> Made:
         """See the group logic."""
         async with self._connected(inputs) as (driver, members):
             return _made(await converge(driver, members, inputs.names, call.stopping), driver)
 
-    async def update(self, call: Call, inputs: GroupInputs, old: Outputs) -> Made:
+    async def update(self, call: Call, inputs: GroupT, old: Outputs) -> Made:
         """The back end is read anew; the old outputs are not asked."""
         return await self.create(call, inputs)
 
-    async def read(self, call: Call, inputs: GroupInputs, old: Outputs) -> Outputs | None:
+    async def read(self, call: Call, inputs: GroupT, old: Outputs) -> Outputs | None:
         """What bears the group's mark now. A group whose nodes are all gone is still a group."""
         driver = self.driver(inputs, None)
         found = tuple((await driver.owned()).values())
@@ -134,7 +139,7 @@ class NodeGroup(Resource[GroupInputs]):
         digests = {node.digest for node in found if node.state != "partial"}
         return _outputs(found, digests.pop() if len(digests) == 1 else old.get("digest", ""))
 
-    async def delete(self, call: Call, inputs: GroupInputs, old: Outputs) -> None:
+    async def delete(self, call: Call, inputs: GroupT, old: Outputs) -> None:
         """Drains and removes every node; a node that keeps its work keeps the group."""
         async with self._connected(inputs) as (driver, members):
             owned = (await driver.owned()).values()
@@ -149,10 +154,14 @@ class NodeGroup(Resource[GroupInputs]):
             raise StackError("\n".join(problems))
 
     @asynccontextmanager
-    async def _connected(self, inputs: GroupInputs) -> AsyncIterator[tuple[Driver, Members]]:
-        if inputs.scheduler is None:
-            yield self.driver(inputs, None), ServerMembers()
+    async def _connected(self, inputs: GroupT) -> AsyncIterator[tuple[Driver, Members]]:
+        if inputs.role == "server":
+            driver = self.driver(inputs, None)
+            async with _servers(inputs, await driver.owned()) as nomad:
+                yield driver, ServerMembers(nomad)
             return
+        if inputs.scheduler is None:
+            raise StackError(f"group {inputs.group} was not told where the scheduler is")
         async with inputs.scheduler.connect() as nomad:
             await recognised(nomad)
             force = os.environ.get(FORCE_VARIABLE) == "1"
@@ -167,8 +176,23 @@ class NodeGroup(Resource[GroupInputs]):
             yield self.driver(inputs, nomad), members
 
 
-def _names(prefix: str, count: int) -> tuple[str, ...]:
-    return tuple(f"{prefix}-{index}" for index in range(count))
+@asynccontextmanager
+async def _servers(
+    inputs: GroupInputs, owned: Mapping[str, NodeFacts]
+) -> AsyncIterator[Nomad | None]:
+    """A connection to the servers that run; None while there are none."""
+    running = tuple(node for node in owned.values() if node.state == "running")
+    addresses = _outputs(running, "")["addresses"]
+    if inputs.scheduler is None or not addresses:
+        yield None
+        return
+    reach = inputs.scheduler.model_copy(update={"addresses": tuple(addresses)})
+    async with reach.connect() as nomad:
+        yield nomad
+
+
+def _names(prefix: str, members: Sequence[str], count: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}-{suffix}" for suffix in members or range(count))
 
 
 def _made(converged: Converged, driver: Driver) -> Made:

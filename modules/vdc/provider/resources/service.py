@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 import json
 import os
@@ -16,20 +14,17 @@ from typing import Any, ClassVar
 
 import vdc
 from vdc.client.profile import Profile
-from vdc.errors import NodeError, SchedulerError
+from vdc.errors import NodeError
 from vdc.home import Home, StackHome
 from vdc.provider import processes
 from vdc.provider.connection import SchedulerInputs
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.slots import HOST
 from vdc.provider.wire import has_unknown
-from vdc.scheduler.client import Nomad
 
 # Between the agents' slots and the ephemeral ports.
 _FIRST_PORT, _PORTS = 32000, 700
 _LISTEN_S = 30.0
-# Work gets this long to end when the pool is closed; then its nodes end it.
-_CLOSE_S = 60
 
 
 class GroupFacts(Inputs):
@@ -46,7 +41,9 @@ class ServiceInputs(Inputs):
     """The service's certificate and tokens, and what it knows of the declaration.
 
     Attributes:
-        scheduler: With the provisioner's token, for closing the pool.
+        addresses: Of the control plane; the service listens at the first, else on loopback.
+        endpoint: Names or addresses by which others reach the service; else ``addresses``.
+        scheduler: How the service reaches the scheduler.
         join_cert: The CA that the service certifies nodes with.
         join_key: Its key; a Pulumi secret.
         service_token: The service's own; a Pulumi secret.
@@ -57,6 +54,8 @@ class ServiceInputs(Inputs):
     stack: str
     datacenter: str
     currency: str
+    addresses: tuple[str, ...] = ()
+    endpoint: tuple[str, ...] = ()
     groups: tuple[GroupFacts, ...]
     cert: str
     key: str
@@ -66,6 +65,16 @@ class ServiceInputs(Inputs):
     service_token: str
     operator_token: str
     digest: str = ""
+
+    @property
+    def host(self) -> str:
+        """Where the service listens."""
+        return self.addresses[0] if self.addresses else HOST
+
+    def endpoints(self, port: int) -> tuple[str, ...]:
+        """Where others reach it."""
+        names = self.endpoint or self.addresses or (HOST,)
+        return tuple(f"https://{_bracketed(name)}:{port}" for name in names)
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class _Files:
 
 
 class Service(Resource[ServiceInputs]):
-    """One detached process. Its removal closes the pool: it stops every job first."""
+    """One detached process on this machine."""
 
     token = "vdc:pool:Service"  # noqa: S105 - a type token
     inputs = ServiceInputs
@@ -109,7 +118,7 @@ class Service(Resource[ServiceInputs]):
         """Writes its files and the user's profile, starts it, waits until it listens."""
         home = Home.of_user().stack(inputs.stack)
         files = _Files(home.pool)
-        port = _port(files.config)
+        port = _port(files.config, inputs.host)
         running = processes.find(files.config)
         digest = _digest(inputs)
         if not running or _recorded_digest(files.config) != digest:
@@ -117,10 +126,10 @@ class Service(Resource[ServiceInputs]):
             _write(files, inputs, port, digest)
             command = [sys.executable, "-m", "vdc.pool", "--config", str(files.config)]
             process = processes.start(command, files.folder, files.log, _fetching())
-            await processes.wait_listening(process, HOST, port, files.log, _LISTEN_S)
-        profile = Profile(f"https://{HOST}:{port}", files.folder / "ca.pem", inputs.operator_token)
-        profile.save(home.profile)
-        return Made(_outputs(home, port, "running", digest))
+            await processes.wait_listening(process, inputs.host, port, files.log, _LISTEN_S)
+        address = f"https://{_bracketed(inputs.host)}:{port}"
+        Profile(address, files.folder / "ca.pem", inputs.operator_token).save(home.profile)
+        return Made(_outputs(home, inputs, "running", digest))
 
     async def update(self, call: Call, inputs: ServiceInputs, old: Outputs) -> Made:
         """A restart in place; work on the pool does not notice."""
@@ -134,17 +143,10 @@ class Service(Resource[ServiceInputs]):
             return {**old, "state": "stopped"}
         state = "running" if processes.find(files.config) else "stopped"
         digest = _recorded_digest(files.config)
-        return _outputs(home, _port(files.config), state, digest)
+        return _outputs(home, inputs, state, digest)
 
     async def delete(self, call: Call, inputs: ServiceInputs, old: Outputs) -> None:
-        """Stops every job, then the service; a scheduler that is gone runs no jobs."""
-        await processes.stop(processes.find(_Files(Home.of_user().stack(inputs.stack).pool).config))
-        try:
-            async with inputs.scheduler.connect() as nomad:
-                await _stop_all(nomad)
-        except SchedulerError as error:
-            if error.status:
-                raise
+        """Ends the process and removes its files."""
         await end(inputs.stack)
 
 
@@ -154,31 +156,6 @@ async def end(stack: str) -> None:
     await processes.stop(processes.find(_Files(home.pool).config))
     processes.remove_tree(home.pool)
     home.profile.unlink(missing_ok=True)
-
-
-async def _stop_all(nomad: Nomad) -> None:
-    """Stops every job, gives its tasks time to end, and only then has the scheduler forget it.
-
-    A purge takes the allocations out of the scheduler's sight at once, ended or not.
-    """
-    jobs = [str(job["ID"]) for job in await nomad.jobs()]
-    for job in jobs:
-        await nomad.deregister(job, purge=False)
-    nodes = [node for node in await nomad.nodes() if node.status == "ready"]
-    with contextlib.suppress(TimeoutError):  # what does not end by itself is ended with its node
-        async with asyncio.timeout(_CLOSE_S), asyncio.TaskGroup() as group:
-            for node in nodes:
-                group.create_task(_until_idle(nomad, node.id))
-    for job in jobs:
-        await nomad.deregister(job, purge=True)
-
-
-async def _until_idle(nomad: Nomad, node_id: str) -> None:
-    index = 0
-    while True:
-        found, index = await nomad.watch_node_allocations(node_id, index, 30)
-        if not any(allocation.live for allocation in found):
-            return
 
 
 def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None:
@@ -197,8 +174,9 @@ def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None
     folder = files.folder
     config = {
         "name": inputs.datacenter,
-        "host": HOST,
+        "host": inputs.host,
         "port": port,
+        "endpoints": list(inputs.endpoints(port)),
         "cert_file": str(folder / "cert.pem"),
         "key_file": str(folder / "key.pem"),
         "scheduler": {
@@ -228,7 +206,7 @@ def _fetching() -> list[str]:
     return [name for name in os.environ if name.startswith("PIP_") or name.upper() in names]
 
 
-def _port(config: Path) -> int:
+def _port(config: Path, host: str) -> int:
     """The port it has, else a free one: the search starts at a place given by the stack."""
     try:
         return int(json.loads(config.read_text())["port"])
@@ -237,7 +215,7 @@ def _port(config: Path) -> int:
     start = zlib.crc32(str(config).encode()) % _PORTS
     for offset in range(_PORTS):
         port = _FIRST_PORT + (start + offset) % _PORTS
-        if processes.port_free(HOST, port):
+        if processes.port_free(host, port):
             return port
     raise NodeError(f"no free port between {_FIRST_PORT} and {_FIRST_PORT + _PORTS}")
 
@@ -260,13 +238,20 @@ def _recorded_digest(config: Path) -> str:
         return ""
 
 
-def _outputs(home: StackHome, port: int, state: str, digest: str) -> dict[str, Any]:
-    address = f"https://{HOST}:{port}"
+def _outputs(home: StackHome, inputs: ServiceInputs, state: str, digest: str) -> dict[str, Any]:
+    port = _port(_Files(home.pool).config, inputs.host)
+    address = f"https://{_bracketed(inputs.host)}:{port}"
     return {
         "address": address,
+        "endpoints": list(inputs.endpoints(port)),
         "console": f"{address}/",
         "ca_file": str(home.pool / "ca.pem"),
         "profile": str(home.profile),
         "state": state,
         "digest": digest,
     }
+
+
+def _bracketed(name: str) -> str:
+    """A host name or address as it stands in a URL."""
+    return f"[{name}]" if ":" in name else name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from itertools import repeat
 
 from vdc.bootstrap.agent import ClientRole, ServerRole
 from vdc.errors import SchedulerError
@@ -11,6 +12,7 @@ from vdc.home import Home
 from vdc.provider.drivers.local import marks
 from vdc.provider.drivers.local.driver import LocalDriver, Template, remove_node
 from vdc.provider.resources.node_group import GroupInputs, NodeGroup
+from vdc.provider.slots import HOST
 from vdc.scheduler.client import Nomad
 
 # From the token's making to the agent's registration; an agent registers within seconds.
@@ -18,12 +20,20 @@ _INTRODUCTION_S = 300
 _LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
-class LocalNodeGroup(NodeGroup):
+class LocalInputs(GroupInputs):
+    """``addresses``: of the servers, in order; empty for loopback."""
+
+    addresses: tuple[str, ...] = ()
+
+
+class LocalNodeGroup(NodeGroup[LocalInputs]):
     """``vdc:local:NodeGroup``."""
+
+    inputs = LocalInputs
 
     token = "vdc:local:NodeGroup"  # noqa: S105 - a type token
 
-    def driver(self, inputs: GroupInputs, nomad: Nomad | None) -> LocalDriver:
+    def driver(self, inputs: LocalInputs, nomad: Nomad | None) -> LocalDriver:
         """Agents under the stack's folder; each introduced to the scheduler by name."""
         role: ServerRole | ClientRole
         if inputs.role == "server":
@@ -43,7 +53,7 @@ class LocalNodeGroup(NodeGroup):
         template = Template(
             owner=inputs.owner,
             nodes_dir=marks.nodes_dir(inputs.stack),
-            names=inputs.names,
+            hosts=dict(zip(inputs.names, inputs.addresses or repeat(HOST), strict=False)),
             site=inputs.site,
             ca_cert=inputs.ca_cert,
             cert=inputs.cert,

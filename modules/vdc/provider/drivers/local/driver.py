@@ -24,7 +24,7 @@ from vdc.provider import processes
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.local import marks
 from vdc.provider.drivers.local.marks import Mark
-from vdc.provider.slots import HOST, Slot, choose
+from vdc.provider.slots import Slot, choose
 
 _LISTEN_S = 30.0
 
@@ -39,12 +39,12 @@ class Template:
     Attributes:
         owner: Stack and group; the mark that makes a node ours.
         nodes_dir: The stack's folder of local nodes.
-        names: All wanted nodes of the group.
+        hosts: All wanted nodes of the group with the address that each listens at.
     """
 
     owner: str
     nodes_dir: Path
-    names: tuple[str, ...]
+    hosts: Mapping[str, str]
     site: str
     ca_cert: str
     cert: str
@@ -64,7 +64,7 @@ class LocalDriver:
         self._nomad = shutil.which("nomad")
         # A new count changes no node; another path to the same program changes none either.
         program = os.path.realpath(self._nomad) if self._nomad else ""
-        facts = (replace(template, names=()), program)
+        facts = (replace(template, hosts={}), program)
         self.digest = hashlib.sha256(_canonical(facts).encode()).hexdigest()[:16]
 
     async def owned(self) -> Mapping[str, NodeFacts]:
@@ -103,9 +103,9 @@ class LocalDriver:
         process = processes.start(command, folder, log)
         port = Slot(mark.slot).ports.http
         try:
-            await processes.wait_listening(process, HOST, port, log, _LISTEN_S)
+            await processes.wait_listening(process, mark.host, port, log, _LISTEN_S)
         except NodeError:
-            if not unknown_to_others or Slot(mark.slot).free:
+            if not unknown_to_others or Slot(mark.slot).free_at(mark.host):
                 raise
             # Somebody took the ports between our look and the agent's start: others, then.
             await processes.stop([process])
@@ -113,6 +113,15 @@ class LocalDriver:
                 await asyncio.to_thread(_remove, entry)
             return await self.create(name)
         return marks.facts(folder, mark, running=True)
+
+    def in_place(self, node: NodeFacts) -> bool:
+        """Always: tasks outlive their agent."""
+        return True
+
+    async def explain(self, name: str) -> str:
+        """The end of the agent's log."""
+        words = processes.last_words(self._template.nodes_dir / name / "agent.log")
+        return f"its agent's log ends with: {words}" if words else ""
 
     async def delete(self, name: str) -> None:
         """Ends the agent and whatever it left running, then removes the folder, the mark last."""
@@ -132,15 +141,17 @@ class LocalDriver:
             )
         if mark is None and marks.holds_something(folder):
             raise ForeignNodeError(f"{folder} exists and is not ours; move it away")
-        if mark and (marks.started(folder) or Slot(mark.slot).free):
+        host = self._template.hosts[name]
+        if mark and (marks.started(folder) or Slot(mark.slot).free_at(host)):
             return mark  # others know a started agent by its ports: it keeps them
         taken = {mark.slot for _, mark in marks.marked(self._template.nodes_dir)}
-        slot = await asyncio.to_thread(choose, str(self._template.nodes_dir), taken)
+        slot = await asyncio.to_thread(choose, str(self._template.nodes_dir), taken, host)
         mark = Mark(
             owner=self._template.owner,
             node=name,
             digest="",
             slot=slot.number,
+            host=host,
             incarnation=uuid.uuid4().hex,
         )
         processes.write_private(folder / "node.json", mark.model_dump_json())
@@ -150,7 +161,7 @@ class LocalDriver:
         """Claims the whole group when the nodes must know each other's ports."""
         async with self._choosing:
             if isinstance(self._template.role, ServerRole):
-                for peer in self._template.names:
+                for peer in self._template.hosts:
                     await self._claim(peer)
             return await self._claim(name)
 
@@ -164,7 +175,7 @@ class LocalDriver:
         ):
             processes.write_private(path, text)
         data = folder / "data"
-        agent = Agent(mark.node, template.site, HOST, data, Slot(mark.slot).ports, tls)
+        agent = Agent(mark.node, template.site, mark.host, data, Slot(mark.slot).ports, tls)
         if isinstance(template.role, ServerRole):
             config = server_config(agent, replace(template.role, peers=self._peers()))
         else:
@@ -176,9 +187,9 @@ class LocalDriver:
 
     def _peers(self) -> tuple[str, ...]:
         return tuple(
-            f"{HOST}:{Slot(mark.slot).ports.serf}"
+            f"{mark.host}:{Slot(mark.slot).ports.serf}"
             for _, mark in marks.marked(self._template.nodes_dir)
-            if mark.owner == self._template.owner and mark.node in self._template.names
+            if mark.owner == self._template.owner and mark.node in self._template.hosts
         )
 
 

@@ -25,6 +25,7 @@ class Mark(BaseModel):
     digest: str
     slot: int
     incarnation: str
+    host: str = HOST
 
 
 def nodes_dir(stack: str) -> Path:
@@ -68,7 +69,7 @@ def facts(folder: Path, mark: Mark, *, running: bool) -> NodeFacts:
         state,
         mark.digest,
         (
-            ("address", HOST),
+            ("address", mark.host),
             ("http", str(ports.http)),
             ("incarnation", mark.incarnation),
             ("rpc", str(ports.rpc)),

@@ -1,0 +1,83 @@
+"""``vdc:pool:Opening``: the pool takes work. Its removal is what ends all work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from vdc.errors import SchedulerError
+from vdc.provider.connection import SchedulerInputs
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
+from vdc.scheduler.client import Nomad
+
+# Work gets this long to end when the pool is closed; then its nodes end it.
+_CLOSE_S = 60
+
+
+class OpeningInputs(Inputs):
+    """``scheduler``: with the provisioner's token."""
+
+    scheduler: SchedulerInputs
+
+
+class Opening(Resource[OpeningInputs]):
+    """Made after everything that carries work, and so removed before it.
+
+    Stopping agents stops no work, and draining them at the end of the data centre would move it
+    to nodes that go next.
+    """
+
+    token = "vdc:pool:Opening"  # noqa: S105 - a type token
+    inputs = OpeningInputs
+
+    def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        """It has no outputs."""
+        return {}
+
+    async def create(self, call: Call, inputs: OpeningInputs) -> Made:
+        """There is nothing to make: what carries work takes it."""
+        return Made({})
+
+    async def update(self, call: Call, inputs: OpeningInputs, old: Outputs) -> Made:
+        """Nothing either."""
+        return Made({})
+
+    async def read(self, call: Call, inputs: OpeningInputs, old: Outputs) -> Outputs | None:
+        """It exists in the state and nowhere else."""
+        return old
+
+    async def delete(self, call: Call, inputs: OpeningInputs, old: Outputs) -> None:
+        """Stops every job; a scheduler that is gone runs none."""
+        try:
+            async with inputs.scheduler.connect() as nomad:
+                await _stop_all(nomad)
+        except SchedulerError as error:
+            if error.status:
+                raise
+
+
+async def _stop_all(nomad: Nomad) -> None:
+    """Stops every job, gives its tasks time to end, and only then has the scheduler forget it.
+
+    A purge takes the allocations out of the scheduler's sight at once, ended or not.
+    """
+    jobs = [str(job["ID"]) for job in await nomad.jobs()]
+    for job in jobs:
+        await nomad.deregister(job, purge=False)
+    nodes = [node for node in await nomad.nodes() if node.status == "ready"]
+    with contextlib.suppress(TimeoutError):  # what does not end by itself is ended with its node
+        async with asyncio.timeout(_CLOSE_S), asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(_until_idle(nomad, node.id))
+    for job in jobs:
+        await nomad.deregister(job, purge=True)
+
+
+async def _until_idle(nomad: Nomad, node_id: str) -> None:
+    index = 0
+    while True:
+        found, index = await nomad.watch_node_allocations(node_id, index, 30)
+        if not any(allocation.live for allocation in found):
+            return
