@@ -38,7 +38,7 @@ def user_data(node: NodeBoot) -> str:
 def meta_data(node: NodeBoot, user_data: str) -> str:
     """NoCloud's ``meta-data``: other user data is another instance, so that it is carried out."""
     digest = hashlib.sha256(user_data.encode()).hexdigest()[:16]
-    return _dump({"instance-id": f"{node.name}-{digest}", "local-hostname": node.name})
+    return f"instance-id: {node.name}-{digest}\nlocal-hostname: {node.name}\n"
 
 
 def _file(file: NodeFile) -> dict[str, Any]:

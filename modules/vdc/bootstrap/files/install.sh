@@ -276,7 +276,7 @@ mounted() { awk -v lib=$lib/ 'index($2, lib) == 1 || $2 == "/run/vdc-payload" {p
 
 # Where tasks were counted; the kernel keeps a group that holds a process.
 release_cgroups() {
-    for allocation in $lib/agent/alloc/*-*-*-*-*; do
+    for allocation in "$lib"/agent/alloc/*-*-*-*-*; do
         find /sys/fs/cgroup -depth -type d -path "*/nomad*/${allocation##*/}.*" \
             -exec rmdir {} + 2>/dev/null || :
     done
