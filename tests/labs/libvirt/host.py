@@ -1,0 +1,190 @@
+"""One machine of the lab that runs libvirtd, in namespaces and control groups of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from labs.netns import Namespace
+from labs.processes import kill
+from nomad_lab import wait_for
+from vdc.provider import processes
+
+BRIDGE = "br0"
+_SCRIPT = Path(__file__).with_name("host.sh")
+_STATE = ("run", "etc", "lib", "log", "cache")
+_IMAGES = Path("/var/lib/libvirt/images")
+_PID_FILE = Path("/run/libvirt/libvirtd.pid")
+# No security driver confines what runs in a lab's folder, and device namespaces inside ours fail.
+_QEMU_CONF = 'namespaces = []\nsecurity_driver = "none"\n'
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine with libvirtd; all of it is known by its lab's name and its own.
+
+    Attributes:
+        lab: The lab's name.
+        name: ``a`` or ``b``.
+        folder: Holds what its libvirt keeps.
+        address: On the lab network, the bridge ``br0`` has it.
+    """
+
+    lab: str
+    name: str
+    folder: Path
+    address: str
+
+    @property
+    def lxc(self) -> str:
+        """URI of its containers, from anywhere on this machine."""
+        return f"lxc+unix:///system?socket={self._socket}"
+
+    @property
+    def qemu(self) -> str:
+        """URI of its virtual machines, from anywhere on this machine."""
+        return f"qemu+unix:///system?socket={self._socket}"
+
+    @property
+    def identity(self) -> str:
+        """The UUID that its libvirt says the machine has."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.lab}/{self.name}"))
+
+    @property
+    def network(self) -> Namespace:
+        """Its network: ``br0``, which is part of the lab network, and what libvirt adds."""
+        return Namespace(f"vdc-{self.lab}-{self.name}")
+
+    @property
+    def images(self) -> Path:
+        """Its folder for volumes, as libvirt there names it."""
+        return _IMAGES
+
+    @property
+    def logs(self) -> Path:
+        """Logs of domains: ``lxc/NAME.log``, ``qemu/NAME.log``."""
+        return self.folder / "log"
+
+    def seen(self, path: Path) -> Path:
+        """A file of the host, as this side names it while the host is up."""
+        return Path(f"/proc/{self._init.pid}/root{path}")
+
+    # --- commands -------------------------------------------------------------------
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """A command, to be run on the host, that is in all its namespaces."""
+        enter = ("nsenter", "-t", str(self._init.pid), "-m", "-p", "-n", "-C", "--")
+        return (*enter, *words)
+
+    def run(self, *words: str) -> str:
+        """Runs a command on the host; its output.
+
+        Raises:
+            subprocess.CalledProcessError: It failed.
+        """
+        return _output(self.command(*words))
+
+    def virsh(self, uri: str, *words: str) -> str:
+        """Runs ``virsh`` here against a URI of the host; its output."""
+        return _output(("virsh", "--quiet", "--connect", uri, *words))
+
+    # --- life -----------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        """Whether its libvirtd answers."""
+        return subprocess.run(
+            ["virsh", "--connect", self.lxc, "version"], capture_output=True
+        ).returncode == 0  # fmt: skip
+
+    def start(self) -> None:
+        """Starts the machine, which must be down; returns when its libvirtd answers."""
+        for part in _STATE:
+            (self.folder / part).mkdir(parents=True)
+        (self.folder / "lib" / "images").mkdir()
+        configuration = self.folder / "etc"
+        shutil.copytree("/etc/libvirt", configuration, dirs_exist_ok=True, symlinks=True)
+        for network in (configuration / "qemu" / "networks").glob("autostart/*"):
+            network.unlink()
+        (configuration / "qemu.conf").write_text(_QEMU_CONF)
+        (configuration / "libvirtd.conf").write_text(f'host_uuid = "{self.identity}"\n')
+        words = (str(_SCRIPT), str(self.folder), str(self.network.path), self._group)
+        log = self.folder / "host.log"
+        started = processes.start(words, self.folder, log)
+
+        def answers() -> bool:
+            assert processes.alive(started), log.read_text()
+            return self.up
+
+        wait_for(f"libvirtd of host {self.name}", answers)
+
+    def stop(self) -> None:
+        """Ends the machine with all that runs on it, as a loss of power would."""
+        kill(self.folder)
+        for group in _CONTROL_GROUPS.glob(f"*/{self._group}"):
+            _remove_groups(group)
+        _remove_groups(_CONTROL_GROUPS / self._group)
+        # The kernel lets go of a loop device when its last mount has gone, which it does by itself.
+        wait_for("loop devices to go", lambda: not self._loops())
+
+    def kill_libvirtd(self) -> None:
+        """SIGKILL to its libvirtd; domains live on."""
+        pid = self._libvirtd_pid()
+        self.run("kill", "-KILL", pid)
+        wait_for("libvirtd to end", lambda: not self.seen(Path("/proc", pid)).exists())
+
+    def start_libvirtd(self) -> None:
+        """Starts libvirtd again; returns when it answers."""
+        self.run("libvirtd", "--daemon", "--pid-file", str(_PID_FILE))
+        wait_for(f"libvirtd of host {self.name}", lambda: self.up)
+
+    # --- inner ----------------------------------------------------------------------
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "run" / "libvirt-sock"
+
+    @property
+    def _group(self) -> str:
+        return f"vdc-lab-{self.lab}-{self.name}"
+
+    @property
+    def _init(self) -> psutil.Process:
+        """PID 1 of the host's PID namespace."""
+        for process in processes.find(self.folder):
+            with suppress(psutil.NoSuchProcess):
+                if process.name() == "tini":
+                    return process
+        raise AssertionError(f"host {self.name} of lab {self.lab} is down")
+
+    def _loops(self) -> set[str]:
+        """Loop devices on files of this host, found by inode: their paths are the host's own."""
+        words = ("losetup", "--list", "--noheadings", "--raw", "-O", "NAME,BACK-INO")
+        loops = dict(reversed(line.split()) for line in _output(words).splitlines())
+        images = (self.folder / "lib" / "images").rglob("*")
+        return {loops[ino] for path in images if (ino := str(path.stat().st_ino)) in loops}
+
+    def _libvirtd_pid(self) -> str:
+        return self.seen(_PID_FILE).read_text().strip()
+
+
+def _output(words: tuple[str, ...]) -> str:
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def _remove_groups(top: Path) -> None:
+    """Removes empty control groups, the innermost first."""
+    if top.is_dir():
+        for folder in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
+            folder.rmdir()
+        top.rmdir()
