@@ -11,6 +11,9 @@ from vdc.bootstrap import layout
 from vdc.bootstrap.node import NodeBoot, NodeFile, boot_unit, node_files
 
 
+_META_DATA = "instance-id: {name}-{digest}\nlocal-hostname: {name}\n"
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes texts of several lines as people do."""
 
@@ -38,7 +41,7 @@ def user_data(node: NodeBoot) -> str:
 def meta_data(node: NodeBoot, user_data: str) -> str:
     """NoCloud's ``meta-data``: other user data is another instance, so that it is carried out."""
     digest = hashlib.sha256(user_data.encode()).hexdigest()[:16]
-    return f"instance-id: {node.name}-{digest}\nlocal-hostname: {node.name}\n"
+    return _META_DATA.format(name=node.name, digest=digest)
 
 
 def _file(file: NodeFile) -> dict[str, Any]:
