@@ -7,6 +7,7 @@ import pytest
 
 from provider.libvirt_hosts import Rack, rack
 from vdc.errors import ForeignNodeError, NodeError
+from vdc.provider.drivers.libvirt import ledger, reaping
 from vdc.provider.drivers.libvirt.model import Bridge, HostSpec, Image, Size
 
 __all__ = ["rack"]
@@ -315,3 +316,31 @@ def test_no_secret_is_in_a_definition_or_in_what_is_remembered(rack):
     texts += [file.read_text() for file in (rack.folder / "ledger").iterdir()]
     assert texts
     assert not any("secret-of" in text for text in texts)
+
+
+def test_what_no_state_records_is_found_by_this_users_memory_and_removed(rack, monkeypatch):
+    monkeypatch.setenv("VDC_HOME", str(rack.folder / "home"))
+    make_all(rack)
+    file = ledger.path("dev", "dev/lab/workers")
+    file.parent.parent.mkdir(parents=True)
+    (rack.folder / "ledger").rename(file.parent)
+    assert reaping.owners("dev") == {"dev/lab/workers"}
+    assert run(reaping.reap("dev", {"dev/lab/workers"})) == []
+    assert run(reaping.reap("dev", set())) == [N0, N1]
+    assert rack.domains("a") == rack.domains("b") == rack.volumes("a") == rack.networks("b") == []
+    assert reaping.owners("dev") == set()
+
+
+def test_a_host_that_does_not_answer_is_reaped_another_time(rack, monkeypatch):
+    monkeypatch.setenv("VDC_HOME", str(rack.folder / "home"))
+    make_all(rack)
+    file = ledger.path("dev", "dev/lab/workers")
+    file.parent.parent.mkdir(parents=True)
+    (rack.folder / "ledger").rename(file.parent)
+    known = ledger.load(file, rack.template().realm, "dev/lab/workers")
+    away = known.hosts["b"].model_copy(update={"uri": "test:///nowhere.xml"})
+    ledger.save(file, known.model_copy(update={"hosts": {**known.hosts, "b": away}}))
+    with pytest.raises(NodeError, match=r"host b .* cannot be reached"):
+        run(reaping.reap("dev", set()))
+    assert rack.domains("a") == []
+    assert reaping.owners("dev") == {"dev/lab/workers"}

@@ -89,7 +89,8 @@ class LibvirtDriver:
         for name, host in sight.leftovers.items():
             nodes[name] = NodeFacts(name, "partial", "", (("host", host),))
         for name, host in sight.lost.items():
-            nodes[name] = NodeFacts(name, "unreachable", self.digest, (("host", host),))
+            facts = (("host", host), ("reason", str(sight.silent[host])))
+            nodes[name] = NodeFacts(name, "unreachable", self.digest, facts)
         return nodes
 
     async def create(self, name: str) -> NodeFacts:
@@ -130,8 +131,11 @@ class LibvirtDriver:
         """How far a node got that is not ready, and the end of its console."""
         found = (await self._sight()).found.get(name)
         if found is None:
-            return "nothing of it is on any host"
-        return await self._on(found.host, lambda h: explain(h, self._names, name))
+            return ""
+        try:
+            return await self._on(found.host, lambda host: explain(host, self._names, name))
+        except NodeError as error:
+            return str(error)
 
     async def tidy(self) -> None:
         """Takes away what no node of the stack uses any more, and forgets hosts without nodes.

@@ -169,9 +169,15 @@ class Fleet:
         self._save(self._hosts(), {**self._ledger.nodes, **nodes})
 
     async def clear(self, sight: Sight) -> None:
-        """Takes away what no node of the realm uses any more, on every host that answers."""
+        """Takes away what no node of the realm uses any more, on every host that answers.
+
+        Raises:
+            NodeError: Some of it could not be removed; a line for each host.
+        """
         names = Names(self._template.realm)
-        await self.each(sight.surveys, lambda host: clear(host, names))
+        answers = await self.each(sight.surveys, lambda host: clear(host, names))
+        if problems := [str(why) for why in answers.values() if isinstance(why, NodeError)]:
+            raise NodeError("\n".join(problems))
 
     def forget(self, sight: Sight) -> None:
         """Corrects the memory by what was seen: nodes that are gone, hosts with nothing of ours."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from vdc.bootstrap import layout
-from vdc.errors import ForeignNodeError, NodeError
+from vdc.errors import NodeError
 from vdc.provider.drivers.libvirt import disks, marks, transfer, xml
 from vdc.provider.drivers.libvirt.capability import machine_type
 from vdc.provider.drivers.libvirt.common import Common, Payload, using
@@ -17,7 +17,8 @@ from vdc.provider.drivers.libvirt.hosts import Host
 from vdc.provider.drivers.libvirt.marks import Mark
 from vdc.provider.drivers.libvirt.model import Template
 from vdc.provider.drivers.libvirt.names import Names, digest, mac
-from vdc.provider.drivers.libvirt.sdk import libvirt, parsed, present
+from vdc.provider.drivers.libvirt.removal import definition, owned_domain, remove
+from vdc.provider.drivers.libvirt.sdk import libvirt
 from vdc.provider.drivers.libvirt.store import Store, Volume
 from vdc.provider.drivers.libvirt.transfer import Send
 
@@ -107,23 +108,12 @@ class Maker:
             for scope in (binding.VIR_DOMAIN_AFFECT_LIVE, binding.VIR_DOMAIN_AFFECT_CONFIG):
                 domain.setVcpusFlags(size.cpus, scope)
                 domain.setMemoryFlags(size.memory_mib * 1024, scope)
-            made = _definition(domain)
+            made = definition(domain)
             self._write_mark(domain, replace(mark, essence=str(marks.essence(made))))
 
     def remove(self, name: str) -> None:
-        """Removes a node with all its volumes; already gone is success.
-
-        Raises:
-            ForeignNodeError: A domain of that name is not this group's.
-            NodeError: Something of it is still there.
-        """
-        domain = self._ours(name)
-        with self._host.stage("removal"):
-            if domain is not None:
-                if domain.isActive():
-                    present(domain.destroy)
-                present(_undefine, domain)
-            self._store.remove_node(name)
+        """See :func:`~vdc.provider.drivers.libvirt.removal.remove`."""
+        remove(self._host, self._names, self._template.owner, name)
 
     def _domain(self, name: str, common: Common, files: Mapping[str, str]) -> xml.Domain:
         size = self._template.size
@@ -176,7 +166,7 @@ class Maker:
         with self._host.stage("start"):
             domain.create()
             domain.setAutostart(1)
-            mark = marks.mark(_definition(domain))
+            mark = marks.mark(definition(domain))
             if mark and mark.stage != "booted":
                 self._write_mark(domain, replace(mark, stage="booted"))
 
@@ -191,39 +181,4 @@ class Maker:
         )
 
     def _ours(self, name: str) -> Any | None:
-        """The domain of that name, once its mark says that it is this group's."""
-        with self._host.stage("look-up"):
-            domain = present(self._host.connection.lookupByName, name)
-            if domain is None:
-                return None
-            mark = marks.mark(_definition(domain))
-        if mark is None:
-            raise ForeignNodeError(
-                f"{self._host.label}: a domain {name} exists and is not ours; rename it"
-            )
-        if (mark.realm, mark.owner) != (self._template.realm, self._template.owner):
-            raise ForeignNodeError(
-                f"{self._host.label}: domain {name} belongs to {mark.owner} of {mark.realm}; "
-                "rename the data centre or remove that node"
-            )
-        return domain
-
-
-def _definition(domain: Any) -> ET.Element:
-    return parsed(domain.XMLDesc(libvirt().VIR_DOMAIN_XML_INACTIVE))
-
-
-def _undefine(domain: Any) -> None:
-    """Removes a definition with whatever libvirt keeps beside it; not every driver keeps such."""
-    binding = libvirt()
-    try:
-        domain.undefineFlags(
-            binding.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-            | binding.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-            | binding.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-            | binding.VIR_DOMAIN_UNDEFINE_NVRAM
-        )
-    except binding.libvirtError as error:
-        if error.get_error_code() != binding.VIR_ERR_INVALID_ARG:
-            raise
-        domain.undefine()
+        return owned_domain(self._host, self._names, self._template.owner, name)

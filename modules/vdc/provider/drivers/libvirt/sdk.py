@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from vdc.errors import NodeError
 
@@ -46,12 +47,20 @@ def connect(uri: str) -> Any:
     Raises:
         libvirt.libvirtError: There is no answer, or a refusal.
     """
-    connection = libvirt().open(uri)
+    connection = libvirt().open(without_questions(uri))
     with unsupported():  # a daemon on this machine without a wire in between
         connection.setKeepAlive(_KEEPALIVE_S, _KEEPALIVES)
     # Else it is closed when the binding itself is half gone, with a traceback for each.
     atexit.register(_close, connection)
     return connection
+
+
+def without_questions(uri: str) -> str:
+    """The address with the wish that ``ssh`` asks nobody for a password: nobody would answer."""
+    parts = urlsplit(uri)
+    if not parts.scheme.endswith("+ssh") or "no_tty=" in parts.query:
+        return uri
+    return f"{uri}{'&' if parts.query else '?'}no_tty=1"
 
 
 def parsed(document: str) -> ET.Element:
