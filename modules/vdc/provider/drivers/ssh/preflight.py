@@ -1,0 +1,82 @@
+"""Whether a machine can become a node, before anything of it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vdc.provider.drivers.ssh.machine import Login
+from vdc.provider.drivers.ssh.marks import Look, script
+
+MOST_SKEW_S = 60
+"""Certificates and tokens are good from a moment on; beyond this they would not be yet."""
+
+INSTALL_KIB = 1024 * 1024
+"""The bundle, what is unpacked from it, and room for the agent to begin."""
+
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+"""What ``uname -m`` says, to the name that bundles go by."""
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """A machine's clock at the look, between this side's before and after it; since 1970."""
+
+    theirs: int
+    before: float
+    after: float
+
+    @property
+    def skew_s(self) -> float:
+        """How far theirs is ahead for certain, whatever the look took; below 0: behind."""
+        if self.theirs > self.after:
+            return self.theirs - self.after
+        return min(0.0, self.theirs + 1 - self.before)  # it shows whole seconds
+
+
+@dataclass(frozen=True)
+class Software:
+    """The bundle that a node runs: the SHA-256 of its archive, and for which processor it is."""
+
+    sha256: str
+    arch: str
+
+
+def problems(look: Look, clocks: Clocks, software: Software) -> Iterator[str]:
+    """What keeps a machine from becoming a node, each with its remedy. Pure.
+
+    Args:
+        look: The machine.
+        clocks: The two clocks.
+        software: What is to be there; what is there already needs no room.
+    """
+    if look.kernel != "Linux":
+        yield f"it runs {look.kernel}, and a node is a Linux machine"
+    arch = ARCHITECTURES.get(look.machine, look.machine)
+    if arch != software.arch:
+        yield (
+            f"its processor is {arch}, and the agent's program on this side is for {software.arch}"
+        )
+    if look.missing:
+        yield f"it has no {', '.join(look.missing)}; install what is missing with its packages"
+    skew = clocks.skew_s
+    if abs(skew) > MOST_SKEW_S:
+        where = "ahead of" if skew > 0 else "behind"
+        yield (
+            f"its clock is {abs(skew):.0f} s {where} ours, and {MOST_SKEW_S} s are allowed; let it "
+            "follow a time server"
+        )
+    if look.installed != software.sha256 and look.free_kib < INSTALL_KIB:
+        yield (
+            f"{look.free_kib // 1024} MiB are free under /var/lib, and {INSTALL_KIB // 1024} MiB "
+            "are needed; make room"
+        )
+
+
+async def out_of_reach(remote: Login, addresses: Iterable[str]) -> Iterator[str]:
+    """Which of the addresses (``host:port``) the machine cannot open a connection to."""
+    lost = await remote.run("preflight", script("reach"), *addresses)
+    return (
+        f"it cannot reach {address}; see to its routes and to the firewalls between"
+        for address in lost.split()
+    )
