@@ -72,6 +72,7 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def _parts(word: str) -> set[str]:
+    word = re.sub(r"\+\w+", "", word)  # of an address: how it is reached, and no kind
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", word)
     return {part.lower() for part in re.split(r"[^A-Za-z0-9]+", spaced) if part} | {
         part.lower() for part in re.split(r"[^A-Za-z0-9]+", word)
@@ -102,6 +103,7 @@ def test_no_kind_is_named_outside_its_files(kind):
         ("def f():\n    '''A local folder.'''", False),
         ("DEFAULT_STACK = 'local'", False),
         ("OTHER = 'local'", True),
+        ("uri = 'qemu+local://host/system'", False),
     ],
 )
 def test_what_a_mention_is(text, named):
