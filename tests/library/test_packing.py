@@ -60,10 +60,12 @@ def test_it_is_packed_once(packages):
     assert pack(TOOL, packages) == first
 
 
-def test_what_a_killed_one_left_goes_and_a_lost_archive_is_made_anew(packages):
+@pytest.mark.parametrize("spoilt", [b"", b"x"], ids=["cut", "changed"])
+def test_what_a_killed_one_left_goes_and_a_spoilt_archive_is_made_anew(packages, spoilt):
     first = pack(TOOL, packages)
-    archives = archive_file(packages, first.sha256).parent
-    archive_file(packages, first.sha256).write_bytes(b"cut")
+    file = archive_file(packages, first.sha256)
+    archives = file.parent
+    file.write_bytes(file.read_bytes()[:-1] + spoilt)
     (archives / "tool-1.0.part-old").write_bytes(b"half")
     assert pack(TOOL, packages) == first
     assert sorted(p.name for p in archives.iterdir()) == sorted(

@@ -109,7 +109,7 @@ class _FakeStage:
         with self.world.touch("plan"):
             job = self.world.jobs.get(name)
             same = job is not None and job["options"] == order.options and not job["stopped"]
-            return Plan(not same, ())
+            return Plan(not same, ()), ""
 
     async def fetch(self, name, order):
         with self.world.touch("fetch"):

@@ -159,11 +159,12 @@ class PackageDetail(PackageSummary):
 
 
 class Progress(Answer):
-    """How far a long step is; ``total`` is None when nobody knows."""
+    """How far a long step is, in bytes or in nodes; ``total`` is None when nobody knows."""
 
     what: str
     done: int
     total: int | None = None
+    unit: Literal["bytes", "nodes"] = "bytes"
 
 
 class Endpoint(Answer):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from vdc.client.models import App
+from vdc.client.models import Progress as Amount
 from vdc.commands.session import Session
 
 _STEPS = {
@@ -34,7 +35,7 @@ def shown(session: Session) -> Iterator[Callable[[App], None]]:
             amount, done, total = "", 0, None
             if app.progress:
                 done, total = app.progress.done, app.progress.total
-                amount = _amount(done, total)
+                amount = _amount(app.progress)
             progress.update(
                 task, description=describe(app), completed=done, total=total, amount=amount
             )
@@ -62,6 +63,9 @@ def describe(app: App) -> str:
     return f"{app.name}: {step}"
 
 
-def _amount(done: int, total: int | None) -> str:
+def _amount(progress: Amount) -> str:
+    done, total = progress.done, progress.total
+    if progress.unit == "nodes":
+        return f"on {done:,} of {total:,} nodes" if total else ""
     megabytes = f"{done / 1e6:,.0f}"
     return f"{megabytes} of {total / 1e6:,.0f} MB" if total else f"{megabytes} MB"

@@ -42,6 +42,11 @@ class Archive:
     size: int
     unpacked: int
 
+    @property
+    def whole(self) -> int:
+        """Bytes that archive and files take together."""
+        return self.size + self.unpacked
+
 
 def archive_file(packages_dir: Path, sha256: str) -> Path:
     """Where the archive of this digest lies, if there is one."""
@@ -70,14 +75,22 @@ def pack(
     archives.mkdir(parents=True, exist_ok=True)
     receipt = _receipt(packages_dir, artifact.folder)
     with FileLock(receipt.with_suffix(".lock")):
-        known = _known(receipt)
-        if known is not None and known.source == artifact.sha256:
-            made = archive_file(packages_dir, known.sha256)
-            if made.is_file() and made.stat().st_size == known.size:
-                return known
+        known = packed(artifact, packages_dir)
+        # One that rotted would be refused by every node; reading it is quick beside making it.
+        if known and _digest(archive_file(packages_dir, known.sha256)) == known.sha256:
+            return known
         archive = _pack(artifact, packages_dir, progress)
         _write(receipt, archive)
     return archive
+
+
+def packed(artifact: Artifact, packages_dir: Path) -> Archive | None:
+    """The archive of an artifact if it is there already."""
+    known = _known(_receipt(packages_dir, artifact.folder))
+    if known is None or known.source != artifact.sha256:
+        return None
+    made = archive_file(packages_dir, known.sha256)
+    return known if made.is_file() and made.stat().st_size == known.size else None
 
 
 def discard(packages_dir: Path, folder: str) -> None:
@@ -89,6 +102,11 @@ def discard(packages_dir: Path, folder: str) -> None:
         if known := _known(receipt):
             archive_file(packages_dir, known.sha256).unlink(missing_ok=True)
         receipt.unlink(missing_ok=True)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _receipt(packages_dir: Path, folder: str) -> Path:
@@ -122,8 +140,8 @@ def _pack(artifact: Artifact, packages_dir: Path, progress: Callable[[Progress],
             hashed = _Hashed(raw)
             done = 0
             with (
-                gzip.GzipFile("", "wb", _LEVEL, hashed, mtime=0) as packed,
-                tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
+                gzip.GzipFile("", "wb", _LEVEL, hashed, mtime=0) as zipped,
+                tarfile.open(fileobj=zipped, mode="w|", format=tarfile.GNU_FORMAT) as tar,
             ):
                 for file in files:
                     _add(tar, file, str(file.relative_to(folder)))

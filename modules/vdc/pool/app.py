@@ -13,6 +13,7 @@ from vdc.pool.auth import Guard
 from vdc.pool.joining.routes import router as joining
 from vdc.pool.routes import router
 from vdc.pool.service import Service
+from vdc.pool.software.depot import depot
 
 _LARGEST_BODY = 4 * 1024 * 1024
 _LANDING = """<!doctype html>
@@ -43,6 +44,7 @@ def create_app(service: Service) -> FastAPI:
     refusal.install(app)
     app.include_router(router)
     app.include_router(joining)
+    app.include_router(depot())
 
     @app.get("/", include_in_schema=False)
     async def landing() -> HTMLResponse:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from vdc.bootstrap import layout
 from vdc.errors import StackError
 
 _LABEL = "label_"
@@ -114,6 +115,8 @@ class PoolConfig:
         currency: ISO 4217 code of every price.
         library: Folders with packages beside those that come with vdc.
         join: How nodes are taken in; None where nobody can join.
+        endpoints: Where other machines reach the service, ``https://host:port``.
+        work_user: As whom work runs on machines that have a work user.
     """
 
     name: str
@@ -128,6 +131,8 @@ class PoolConfig:
     currency: str
     library: tuple[Path, ...]
     join: JoinFiles | None = None
+    endpoints: tuple[str, ...] = ()
+    work_user: str = layout.WORK_USER
 
     @property
     def token(self) -> str:
@@ -159,6 +164,7 @@ class PoolConfig:
     def of(cls, raw: Mapping[str, Any]) -> PoolConfig:
         """The decoded file; see :meth:`load`."""
         scheduler = raw["scheduler"]
+        listening = f"https://{raw['host']}:{raw['port']}"
         return cls(
             name=str(raw["name"]),
             host=str(raw["host"]),
@@ -177,6 +183,8 @@ class PoolConfig:
             currency=str(raw.get("currency", "USD")),
             library=tuple(Path(folder) for folder in raw.get("library", ())),
             join=_join(raw["join"]) if raw.get("join") else None,
+            endpoints=tuple(str(address) for address in raw.get("endpoints") or (listening,)),
+            work_user=str(raw.get("work_user") or layout.WORK_USER),
         )
 
 

@@ -30,11 +30,19 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Order:
-    """One installation under way: what, and for whom (None once the caller is forgotten)."""
+    """One installation under way.
+
+    Attributes:
+        package: What.
+        options: Checked.
+        token: For whom; None once the caller is forgotten.
+        user: As whom tasks run; None while nothing says.
+    """
 
     package: Package
     options: Mapping[str, Any]
     token: str | None = field(repr=False)
+    user: str | None = None
 
 
 class Stage(Protocol):
@@ -43,8 +51,8 @@ class Stage(Protocol):
     def package(self, name: str) -> Package:
         """A package of the library."""
 
-    async def plan(self, name: str, order: Order) -> Plan:
-        """What the scheduler would do.
+    async def plan(self, name: str, order: Order) -> tuple[Plan, str]:
+        """What the scheduler would do, and the user as whom tasks would run.
 
         Raises:
             RefusalError: The job does not fit, or the name belongs to something that is no app.
@@ -117,7 +125,7 @@ class Installer:
                 400, f"the library has {package} {wanted.version}, not {version}",
                 "leave the version out to take that",
             )  # fmt: skip
-        order = Order(wanted, wanted.check(options), token)
+        order = Order(wanted, wanted.check(options), token, known.user if known else None)
         text = canonical(order.options)
         if known is not None and known.under_way:
             raise RefusalError(409, f"{name} is being installed already ({known.phase})")
@@ -125,7 +133,8 @@ class Installer:
             raise RefusalError(
                 409, f"{name} is an app of the package {known.package}", "choose another name"
             )
-        plan = await self._stage.plan(name, order)
+        plan, user = await self._stage.plan(name, order)
+        order = replace(order, user=user)
         if (
             known is not None
             and known.phase == "healthy"
@@ -136,7 +145,7 @@ class Installer:
         if known is not None and known.phase == "failed" and not plan.changes:
             # The same job again would change nothing, its failed instances included.
             await self._stage.clear(name, token)
-        record = AppRecord(name, package, wanted.version, text, "fetching")
+        record = AppRecord(name, package, wanted.version, text, "fetching", user=user)
         try:
             record = await self._store.put(replace(record, index=known.index if known else 0))
         except ConflictError as error:
@@ -209,7 +218,8 @@ class Installer:
 
     async def _resumed(self, record: AppRecord) -> None:
         try:
-            order = Order(self._stage.package(record.package), record.chosen, None)
+            package = self._stage.package(record.package)
+            order = Order(package, record.chosen, None, record.user)
         except VdcError as error:
             await self._mark(replace(record, phase="failed", reason=_line(error)))
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from vdc.errors import SchedulerError
 from vdc.pool.auth import Gate
 from vdc.pool.refusal import RefusalError
+from vdc.pool.software.task import brings_software
 from vdc.pool.watch import Watch
 from vdc.scheduler.outcome import Placement
 from vdc.scheduler.work import Work
@@ -31,6 +32,10 @@ class Wanted:
     follow: bool
     tail: int | None
     token: str = field(repr=False)
+
+    def shows(self, task: str) -> bool:
+        """Whether a task's output will do; what brings software is only shown when named."""
+        return task == self.task if self.task else not brings_software(task)
 
 
 class Logs:
@@ -63,7 +68,7 @@ class Logs:
                 placements = await self._work.placements(wanted.job)
                 for placement in placements:
                     for task in placement.tasks:
-                        if task.started and wanted.task in ("", task.name):
+                        if task.started and wanted.shows(task.name):
                             return placement, task.name
                 names = {task.name for placement in placements for task in placement.tasks}
                 if wanted.task and names and wanted.task not in names:

@@ -22,6 +22,7 @@ class AppRecord:
         phase: One of :data:`UNDER_WAY`, ``healthy``, ``failed`` or ``stopped``.
         reason: Why it failed, one line.
         job_version: The version of the job that is rolled out; counts from ``deploying`` on.
+        user: As whom its tasks run; empty for whoever runs the agents.
         index: What the next check-and-set must name; 0 for a record never written.
     """
 
@@ -32,6 +33,7 @@ class AppRecord:
     phase: str
     reason: str = ""
     job_version: int = 0
+    user: str = ""
     index: int = 0
 
     @property
@@ -91,6 +93,7 @@ class AppStore:
             "phase": record.phase,
             "reason": record.reason,
             "job_version": str(record.job_version),
+            "user": record.user,
         }
         written = await self._variables.put(_PREFIX + record.name, items, record.index)
         kept = replace(record, index=written.index)
@@ -122,5 +125,6 @@ def _record(variable: Variable) -> AppRecord:
         phase=items.get("phase", "failed"),
         reason=items.get("reason", ""),
         job_version=int(items.get("job_version") or 0),
+        user=items.get("user", ""),
         index=variable.index,
     )

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vdc.client.models import Run, RunRequest, SubmitRequest
@@ -19,6 +19,9 @@ from vdc.pool.readmodel import RUN, ReadModel, state_of
 from vdc.pool.records import AppRecord
 from vdc.pool.refusal import RefusalError
 from vdc.pool.shelf import Shelf
+from vdc.pool.software.rollout import Software
+from vdc.pool.software.task import guarded
+from vdc.pool.standing import Standing, standing
 from vdc.pool.watch import Watch
 from vdc.pool.words import shortages_in_words
 from vdc.scheduler.client import Nomad
@@ -32,11 +35,21 @@ _PICTURE_S = 10.0
 class Runs:
     """Starts runs as the caller, and tells how they fare from the picture."""
 
-    def __init__(self, nomad: Nomad, follower: Follower, watch: Watch, shelf: Shelf) -> None:
+    def __init__(
+        self,
+        nomad: Nomad,
+        follower: Follower,
+        watch: Watch,
+        shelf: Shelf,
+        software: Software,
+        sorts: Standing,
+    ) -> None:
         self._nomad = nomad
         self._follower = follower
         self._watch = watch
         self._shelf = shelf
+        self._software = software
+        self._sorts = sorts
         self._handover = Handover(nomad, self._lasts)
 
     async def start(self, request: RunRequest, token: str) -> Run:
@@ -45,7 +58,8 @@ class Runs:
         Raises:
             RefusalError: No node could ever take it.
         """
-        return await self._submit(job_of(new_id(), request), Work(self._nomad, token))
+        users = await self._sorts.users()
+        return await self._submit(job_of(new_id(), request), Work(self._nomad, token), users)
 
     async def submit(self, record: AppRecord, request: SubmitRequest, token: str) -> Run:
         """Runs one of an app's commands.
@@ -75,7 +89,9 @@ class Runs:
         said = [request.command, request.example or "-", *request.args]
         raw["ID"] = run_id
         raw["Meta"] = {**(raw.get("Meta") or {}), **_meta(said), views.RUN_APP: record.name}
-        return await self._submit(raw, work, record.name if package.secrets else "")
+        if record.user:
+            raw = guarded(raw, self._software.known(package))
+        return await self._submit(raw, work, [record.user], record.name if package.secrets else "")
 
     def all(self) -> list[Run]:
         """Every run that the scheduler remembers, newest first."""
@@ -105,13 +121,28 @@ class Runs:
     def _view(self, job: Job) -> Run:
         return views.run(job, self._follower.model.run_placement(job.id))
 
-    async def _submit(self, raw: Mapping[str, Any], work: Work, secrets_of: str = "") -> Run:
+    async def _fitting(
+        self, raw: Mapping[str, Any], work: Work, users: Sequence[str]
+    ) -> dict[str, Any]:
+        """The job as the first user as whom it fits now, or else would once other work ends."""
+        job, model = Job.of(raw), self._follower.model
+        plans = []
+        for user in users:
+            plans.append(await work.plan(standing(raw, user)))
+            if not plans[-1].shortages:
+                return standing(raw, user)
+        for user, plan in zip(users, plans, strict=True):
+            if may_fit_later(job, plan, model):
+                return standing(raw, user)
+        words = shortages_in_words(plans[0].shortages, job.groups, model.most_free())
+        raise RefusalError(422, f"it fits on no node: {words}", "`vdc nodes` shows them all")
+
+    async def _submit(
+        self, raw: Mapping[str, Any], work: Work, users: Sequence[str], secrets_of: str = ""
+    ) -> Run:
         # The plan comes first: with it the scheduler judges whether the caller may run this.
-        plan = await work.plan(raw)
+        raw = await self._fitting(raw, work, users)
         job = Job.of(raw)
-        if not may_fit_later(job, plan, self._follower.model):
-            words = shortages_in_words(plan.shortages, job.groups, self._follower.model.most_free())
-            raise RefusalError(422, f"it fits on no node: {words}", "`vdc nodes` shows them all")
         try:
             if secrets_of:
                 await self._handover.clear(PREFIX)

@@ -27,7 +27,9 @@ from vdc.pool.records import AppRecord, AppStore
 from vdc.pool.refusal import RefusalError
 from vdc.pool.runs import Runs
 from vdc.pool.shelf import Shelf
+from vdc.pool.software.rollout import Software
 from vdc.pool.stage import PoolStage
+from vdc.pool.standing import Standing
 from vdc.pool.watch import Watch
 from vdc.scheduler.access import Access
 from vdc.scheduler.client import Nomad
@@ -60,9 +62,13 @@ class Service:
         self.desk = (
             Desk(config.join, files.ca_file.read_text(), self.nomad) if config.join else None
         )
-        self.stage = PoolStage(self.nomad, self.follower, self.watch, self.shelf)
+        self.software = Software(self.nomad, self.watch, self.shelf, config.endpoints)
+        sorts = Standing(self.nomad, config.work_user)
+        self.stage = PoolStage(
+            self.nomad, self.follower, self.watch, self.shelf, self.software, sorts
+        )
         self.installer = Installer(self.apps, self.stage, self._announce)
-        self.runs = Runs(self.nomad, self.follower, self.watch, self.shelf)
+        self.runs = Runs(self.nomad, self.follower, self.watch, self.shelf, self.software, sorts)
         self.watch.describe = self._describe
         self.stage.on_progress = self._progress
         self._loaded = asyncio.Event()
@@ -79,6 +85,7 @@ class Service:
             yield
         finally:
             await self.installer.close()
+            await self.software.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -89,6 +96,7 @@ class Service:
         self.config = config
         self.facts.declare(config.groups)
         self.shelf.folders = config.library
+        self.software.endpoints = config.endpoints
         self._filled = False
         self._start(self._sweep())
 
@@ -214,6 +222,18 @@ class Service:
             with contextlib.suppress(PackageError):  # each installation says what it lacks
                 await self.library()
             await self.installer.resume()
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Removes from the nodes what no app needs any more."""
+        try:
+            if not await self.software.held():
+                return
+            library = await self.library()
+            packages = [library.get(record.package) for record in self.apps.all]
+            await self.software.collect(a.folder for p in packages for a in p.artifacts)
+        except (SchedulerError, PackageError) as error:
+            _LOG.warning("software that nobody needs stays on the nodes for now: %s", error)
 
     async def _sweep(self) -> None:
         with contextlib.suppress(SchedulerError):  # the next listing does it
@@ -237,6 +257,7 @@ class Service:
             self.watch.forget("app", record.name)
             self.watch.tell(Event(kind="app", name=record.name, state="gone"))
             self.watch.forget("app", record.name)
+            self._start(self._tidy())
         else:
             self.installer.progress.pop(record.name, None)
             self.watch.job_changed(record.name)

@@ -15,6 +15,7 @@ from vdc.errors import PackageError
 if TYPE_CHECKING:
     from vdc.library import Artifact, Call, Facts, Library
     from vdc.library.artifacts import Progress
+    from vdc.library.packing import Archive
 
 
 class Shelf:
@@ -73,6 +74,40 @@ class Shelf:
         from vdc.library.artifacts import ensure
 
         ensure(artifact, self._packages_dir, tell)
+
+    # --- archives, for machines that do not share the folder -----------------------
+
+    def pack(self, artifact: Artifact, tell: Callable[[Progress], None]) -> Archive:
+        """The archive of an unpacked artifact; blocks for as long as packing takes.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        from vdc.library.packing import pack
+
+        return pack(artifact, self._packages_dir, tell)
+
+    def packed(self, artifact: Artifact) -> Archive | None:
+        """The archive of an artifact if there is one already."""
+        from vdc.library.packing import packed
+
+        return packed(artifact, self._packages_dir)
+
+    def archive(self, sha256: str) -> Path:
+        """Where the archive of a digest lies, if there is one."""
+        from vdc.library.packing import archive_file
+
+        return archive_file(self._packages_dir, sha256)
+
+    def discard(self, folder: str) -> None:
+        """Removes the archive of an artifact's folder.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        from vdc.library.packing import discard
+
+        discard(self._packages_dir, folder)
 
 
 def secrets_path(app: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +19,10 @@ from vdc.pool.installer import Order
 from vdc.pool.readmodel import APP
 from vdc.pool.refusal import RefusalError
 from vdc.pool.shelf import Shelf, secrets_path
+from vdc.pool.software.rollout import Software
+from vdc.pool.software.spread import lacks
+from vdc.pool.software.task import guarded
+from vdc.pool.standing import Standing, standing
 from vdc.pool.watch import Watch
 from vdc.pool.words import last_line, shortages_in_words
 from vdc.scheduler.client import Nomad
@@ -45,39 +49,53 @@ _STDERR_BYTES = 4096
 class PoolStage:
     """The real :class:`~vdc.pool.installer.Stage`."""
 
-    def __init__(self, nomad: Nomad, follower: Follower, watch: Watch, shelf: Shelf) -> None:
+    def __init__(
+        self,
+        nomad: Nomad,
+        follower: Follower,
+        watch: Watch,
+        shelf: Shelf,
+        software: Software,
+        sorts: Standing,
+    ) -> None:
         self._nomad = nomad
         self._work = Work(nomad)
         self._variables = Variables(nomad)
         self._follower = follower
         self._watch = watch
         self._shelf = shelf
+        self._software = software
+        self._sorts = sorts
         self.on_progress: Callable[[str, Shown], None] = lambda _name, _progress: None
 
     def package(self, name: str) -> Package:
         """A package of the library; the shelf must have been filled."""
         return self._shelf.library.get(name)
 
-    async def plan(self, name: str, order: Order) -> Plan:
-        """Asks the scheduler, as the caller, whether the job fits."""
+    async def plan(self, name: str, order: Order) -> tuple[Plan, str]:
+        """Asks the scheduler, as the caller, where the job fits; best where it stands already."""
         work = Work(self._nomad, order.token)
         there = await self._work.job(name)
         if there is not None and there.fact(APP) != name:
             raise RefusalError(409, f"{name} is a job that is no app", "choose another name")
         raw = await self._job(work, name, order)
-        plan = await work.plan(raw)
-        if plan.shortages:
-            groups = Job.of(raw).groups
-            free = self._follower.model.most_free()
-            raise RefusalError(
-                422,
-                f"{name} does not fit: {shortages_in_words(plan.shortages, groups, free)}",
-                "ask for less, stop something, or enlarge a group; `vdc pool` shows what is free",
-            )
-        return plan
+        plan = None
+        for user in await self._sorts.users(order.user):
+            tried = await work.plan(self._placed(raw, order.package, user))
+            if not tried.shortages:
+                return tried, user
+            plan = plan or tried
+        shortages = plan.shortages if plan else ()
+        groups = Job.of(raw).groups
+        words = shortages_in_words(shortages, groups, self._follower.model.most_free())
+        raise RefusalError(
+            422,
+            f"{name} does not fit: {words}",
+            "ask for less, stop something, or enlarge a group; `vdc pool` shows what is free",
+        )
 
     async def fetch(self, name: str, order: Order) -> None:
-        """Unpacks the package's artifacts, one after another."""
+        """Unpacks the package's artifacts, one after another, wherever the app may run."""
         loop = asyncio.get_running_loop()
         for artifact in order.package.artifacts:
             told = 0.0
@@ -95,6 +113,10 @@ class PoolStage:
                 self._shelf.ensure(artifact, tell)
 
             await aside(work)
+            if order.user:
+                await self._software.bring(
+                    artifact, order.user, tell, lambda shown: self.on_progress(name, shown)
+                )
 
     async def submit(self, name: str, order: Order) -> int:
         """Makes the app's secrets if there are none, registers its job, returns the version."""
@@ -104,7 +126,8 @@ class PoolStage:
             # A running app goes on with the secrets it has.
             with contextlib.suppress(ConflictError):
                 await self._variables.put(secrets_path(name), values, 0)
-        await work.register(await self._job(work, name, order))
+        raw = await self._job(work, name, order)
+        await work.register(self._placed(raw, order.package, order.user or ""))
         job = await self._work.job(name)
         if job is None:
             raise SchedulerError(f"{name} was removed while it was being installed", 404)
@@ -217,7 +240,11 @@ class PoolStage:
         """The reason, with the last thing that the guilty task wrote, if the caller may read it."""
         culprit = said.culprit
         task = culprit.guilty if culprit else None
-        if culprit is None or task is None or not task.started or token is None:
+        if culprit is None or task is None or not task.started:
+            return said.reason
+        if missing := lacks(culprit):
+            return missing
+        if token is None:
             return said.reason
         work = Work(self._nomad, token)
         try:
@@ -242,6 +269,10 @@ class PoolStage:
             "vdc_version": order.package.version,
         }
         return raw
+
+    def _placed(self, raw: Mapping[str, Any], package: Package, user: str) -> dict[str, Any]:
+        parcels = self._software.known(package) if user else ()
+        return standing(guarded(raw, parcels), user)
 
     def _runs(self, name: str) -> bool:
         job = self._follower.model.jobs.get(name)

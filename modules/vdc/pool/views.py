@@ -31,6 +31,8 @@ from vdc.plan.model import Size
 from vdc.pool.config import Group, PoolConfig, decimal_text
 from vdc.pool.readmodel import NOTHING, ReadModel, Sums, state_of
 from vdc.pool.records import AppRecord
+from vdc.pool.software.spread import lacks
+from vdc.pool.software.task import brings_software
 from vdc.scheduler.model import SchedulerNode
 from vdc.scheduler.outcome import Job, Placement, ServiceAddress
 
@@ -189,7 +191,7 @@ def app(
                 name=group.name,
                 desired=group.count,
                 running=model.running(record.name, group.name),
-                tasks=group.tasks,
+                tasks=tuple(task for task in group.tasks if not brings_software(task)),
             )
             for group in groups
         ),
@@ -231,10 +233,13 @@ def run_state(job: Job, placement: Placement | None) -> RunState:
 def run(job: Job, placement: Placement | None) -> Run:
     """One run."""
     state = run_state(job, placement)
-    task = placement.tasks[0] if placement and placement.tasks else None
+    tasks = (
+        [task for task in placement.tasks if not brings_software(task.name)] if placement else []
+    )
+    task = tasks[0] if tasks else None
     reason = ""
     if placement is not None and state in {"failed", "lost"}:
-        reason = placement.cause
+        reason = lacks(placement) or placement.cause
     return Run(
         id=job.id,
         command=tuple(json.loads(job.fact(RUN_COMMAND) or "[]")),

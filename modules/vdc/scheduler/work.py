@@ -48,6 +48,10 @@ class Work:
         """Submits a job. The same job again changes nothing."""
         await self._json("POST", "/v1/jobs", body={"Job": job})
 
+    async def evaluate(self, job_id: str) -> None:
+        """Has the scheduler look at a job again, for nodes that have come since."""
+        await self._json("POST", f"/v1/job/{job_id}/evaluate", body={"JobID": job_id})
+
     async def deregister(self, job_id: str, *, purge: bool) -> None:
         """Stops a job; with ``purge`` the servers forget it. An unknown job is no error."""
         await self._nomad.deregister(job_id, purge=purge, token=self._token)
