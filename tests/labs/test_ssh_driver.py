@@ -1,22 +1,25 @@
 """The ssh driver against real machines: a real sshd, the real bundle, the real agent."""
 
 import asyncio
-import dataclasses
 import os
+import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from labs.ssh import ADDRESS, Lab, ssh_lab
 from nomad_lab import nomad_binary, wait_for
+from vdc.bootstrap.node import BundleSource
 from vdc.errors import ForeignNodeError, NodeError
 from vdc.home import Home
 from vdc.provider import pki
+from vdc.provider.briefing import Briefing, Carry, Work
 from vdc.provider.bundle import Bundle, bundle
 from vdc.provider.drivers.ssh.driver import Door, SshDriver
 from vdc.provider.drivers.ssh.machine import Machine
-from vdc.provider.drivers.ssh.preflight import Software
-from vdc.provider.drivers.ssh.template import Carry, Template, Work
+from vdc.provider.drivers.ssh.preflight import ARCHITECTURES, Wanted
+from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Trail
 from vdc.provider.groups import converge
 from vdc.provider.members import ServerMembers
@@ -40,7 +43,7 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="module")
 def software():
     """The bundle of this machine's own agent."""
-    return bundle("amd64", nomad_binary(), Home.of_user())
+    return bundle(ARCHITECTURES[platform.machine()], nomad_binary(), Home.of_user())
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +52,17 @@ def template(lab: Lab, software: Bundle):
     authority = pki.new_authority("lab")
     pair = pki.issue(authority, "server.global.nomad", [], server=True)
     role = Carry({node(n): lab.address(n) for n in lab.names}, GOSSIP, pair.cert, pair.key)
-    return Template(
-        "s/lab/servers", "lab", "servers", role, (f"https://{ADDRESS}:1",), authority.cert,
-        Software(software.sha256, "amd64"),
-    )  # fmt: skip
+    briefing = Briefing(
+        site="lab",
+        group="servers",
+        role=role,
+        endpoints=(),
+        ca_cert=authority.cert,
+        bundle=BundleSource(software.sha256),
+        drain_s=0,
+    )
+    wanted = Wanted(ARCHITECTURES[platform.machine()], software.sha256, 1, 256)
+    return Template("s/lab/servers", briefing, wanted)
 
 
 @pytest.fixture
@@ -68,13 +78,17 @@ def make(lab: Lab, template: Template, software: Bundle, tmp_path: Path):
     async def revoke(_: str) -> None:
         return
 
-    def driver(user="root", names=None, force=False, machines=None, **changes) -> SshDriver:
+    def driver(user="root", names=None, force=False, machines=None, owner="", **told):
         chosen = machines or {
             node(name): Machine(name=name, **lab.declared(name, user))
             for name in names or lab.names
         }
         return SshDriver(
-            dataclasses.replace(template, **changes),
+            replace(
+                template,
+                owner=owner or template.owner,
+                briefing=replace(template.briefing, **told),
+            ),
             chosen,
             str(lab.key),
             software.path,

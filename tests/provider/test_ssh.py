@@ -5,25 +5,35 @@ from dataclasses import replace
 import pytest
 
 from vdc.bootstrap import layout
-from vdc.bootstrap.node import node_files
+from vdc.bootstrap.node import BundleSource, node_files
 from vdc.errors import ForeignNodeError, NodeError
+from vdc.provider.briefing import Briefing, Carry, Work
 from vdc.provider.drivers.ssh import marks, preflight
 from vdc.provider.drivers.ssh.machine import Machine
 from vdc.provider.drivers.ssh.marks import Mark
-from vdc.provider.drivers.ssh.preflight import Clocks, Software
-from vdc.provider.drivers.ssh.template import Carry, Template, Work
+from vdc.provider.drivers.ssh.preflight import Clocks, Wanted
+from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Step, Trail
 
 SUM = "ab" * 32
-SOFTWARE = Software(SUM, "amd64")
+WANTED = Wanted("amd64", SUM, cores=4, memory_mib=8192)
 MACHINE = Machine(name="m1", address="10.0.0.5", host_key="ssh-ed25519 AAAA")
-BARE = "now=1000\nkernel=Linux\narch=x86_64\nfree_kib=9000000\n"
+BARE = "now=1000\nkernel=Linux\narch=x86_64\nfree_kib=9000000\ncores=4\nmemory_kib=8000000\n"
 MARK = Mark(owner="s/lab/workers", node="n-m1", digest="d", incarnation="i")
-WORK = Template(
-    "s/lab/workers", "lab", "workers", Work(("10.0.0.1:4647",)), ("https://pool:9",), "CA",
-    SOFTWARE,
-)  # fmt: skip
-CARRY = replace(WORK, role=Carry({"n-m1": "10.0.0.5"}, "gossip-secret", "CERT", "key-secret"))
+BRIEFING = Briefing(
+    site="lab",
+    group="workers",
+    role=Work(("10.0.0.1:4647",)),
+    endpoints=("https://pool:9",),
+    ca_cert="CA",
+    bundle=BundleSource(SUM),
+    drain_s=300,
+)
+CARRYING = replace(
+    BRIEFING, role=Carry({"n-m1": "10.0.0.5"}, "gossip-secret", "CERT", "key-secret")
+)
+WORK = Template("s/lab/workers", BRIEFING, WANTED)
+CARRY = Template("s/lab/workers", CARRYING, WANTED)
 
 
 def found(more: str = "") -> marks.Look:
@@ -92,7 +102,7 @@ def test_a_newer_mark_is_read():
 
 def problems(more: str = "", before: float = 1000.2, after: float = 1000.4) -> list[str]:
     look = found(more)
-    return list(preflight.problems(look, Clocks(look.now, before, after), SOFTWARE))
+    return list(preflight.problems(look, Clocks(look.now, before, after), WANTED))
 
 
 def test_a_sound_machine_has_no_problem():
@@ -115,6 +125,11 @@ def test_a_sound_machine_has_no_problem():
             "free_kib=40960\n",
             "40 MiB are free under /var/lib, and 1024 MiB are needed; make room",
         ),
+        ("cores=2\n", "it has 2 cores, and its group declares 4; declare no more"),
+        (
+            "memory_kib=4194304\n",
+            "it has 4096 MiB of memory, and its group declares 8192 MiB; declare no more",
+        ),
         (
             "now=8200\n",
             "its clock is 7200 s ahead of ours, and 60 s are allowed; let it follow a time server",
@@ -126,7 +141,14 @@ def test_each_problem_has_its_figure_and_its_remedy(more, says):
 
 
 def test_all_problems_come_at_once():
-    assert len(problems("kernel=Darwin\narch=ppc\nmissing=curl\nnow=1\nfree_kib=1\n")) == 5
+    assert (
+        len(
+            problems(
+                "kernel=Darwin\narch=ppc\nmissing=curl\nnow=1\nfree_kib=1\ncores=1\nmemory_kib=1\n"
+            )
+        )
+        == 7
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [(1060.9, 1061), (939, 940), (900, 1100)])
@@ -168,20 +190,22 @@ def test_a_server_gets_its_key_and_its_peers():
 
 def test_the_digest_changes_with_what_a_node_gets():
     changed = [
-        replace(WORK, software=Software("cd" * 32, "amd64")),
-        replace(WORK, ca_cert="another"),
-        replace(WORK, role=Work(("10.0.0.2:4647",))),
-        replace(WORK, endpoints=("https://pool:10",)),
-        replace(WORK, ntp=("10.0.0.9",)),
-        replace(WORK, logs="syslog+tcp://10.0.0.9:514"),
-        replace(WORK, drain_s=10),
-        CARRY,
-        replace(CARRY, role=Carry({"n-m1": "10.0.0.6"}, "gossip-secret", "CERT", "key-secret")),
-        replace(CARRY, role=Carry({"n-m1": "10.0.0.5"}, "other", "CERT", "key-secret")),
-        replace(CARRY, role=Carry({"n-m1": "10.0.0.5"}, "gossip-secret", "CERT", "renewed")),
+        replace(BRIEFING, bundle=BundleSource("cd" * 32)),
+        replace(BRIEFING, ca_cert="another"),
+        replace(BRIEFING, role=Work(("10.0.0.2:4647",))),
+        replace(BRIEFING, role=Work(("10.0.0.1:4647",), memory_mib=4096)),
+        replace(BRIEFING, endpoints=("https://pool:10",)),
+        replace(BRIEFING, ntp=("10.0.0.9",)),
+        replace(BRIEFING, logs="syslog+tcp://10.0.0.9:514"),
+        replace(BRIEFING, drain_s=10),
+        CARRYING,
+        replace(CARRYING, role=Carry({"n-m1": "10.0.0.6"}, "gossip-secret", "CERT", "key-secret")),
+        replace(CARRYING, role=Carry({"n-m1": "10.0.0.5"}, "other", "CERT", "key-secret")),
+        replace(CARRYING, role=Carry({"n-m1": "10.0.0.5"}, "gossip-secret", "CERT", "renewed")),
     ]
-    assert len({template.digest for template in [WORK, *changed]}) == len(changed) + 1
-    assert replace(WORK).digest == WORK.digest
+    digests = {replace(WORK, briefing=briefing).digest for briefing in (BRIEFING, *changed)}
+    assert len(digests) == len(changed) + 1
+    assert replace(WORK, owner="another").digest == WORK.digest
 
 
 def test_a_node_must_reach_servers_and_service_and_a_server_nobody_yet():

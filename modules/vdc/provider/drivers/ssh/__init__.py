@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from vdc.errors import NodeError
 from vdc.provider.drivers.ssh.driver import SshDriver, remove
 from vdc.provider.drivers.ssh.group import SshNodeGroup, force
 from vdc.provider.drivers.ssh.trail import Trail
@@ -23,10 +24,23 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
 
     On machines that this user's runs have touched. Only for what no state records any more:
     nothing is drained.
+
+    Raises:
+        NodeError: A machine does not answer; it is remembered for the next time.
     """
     trail = Trail.of_stack(stack)
-    gone = [step for step in trail.steps() if step.owner not in keep]
-    for step in gone:
-        await remove(step, force=force())
+    gone: list[str] = []
+    problems: list[str] = []
+    for step in trail.steps():
+        if step.owner in keep:
+            continue
+        try:
+            await remove(step, force=force())
+        except NodeError as error:
+            problems.append(f"node {step.node}: {error}")
+            continue
         trail.forget(step.node)
-    return [step.node for step in gone]
+        gone.append(step.node)
+    if problems:
+        raise NodeError("\n".join(problems))
+    return gone

@@ -15,7 +15,7 @@ from vdc.provider.drivers.ssh import marks, preflight
 from vdc.provider.drivers.ssh.installing import install, last_words, uninstall
 from vdc.provider.drivers.ssh.machine import Login, Machine
 from vdc.provider.drivers.ssh.marks import Look, Mark
-from vdc.provider.drivers.ssh.template import Carry, Template
+from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Step, Trail
 
 # Each is a connection and some sums; a thousand machines are looked at within a minute.
@@ -89,7 +89,7 @@ class SshDriver:
         machine = self._machines[name]
         try:
             async with self._room, login(machine, self._key) as remote:
-                found = await marks.look(remote, self._template.ca_cert)
+                found = await marks.look(remote, self._template.briefing.ca_cert)
         except NodeError as error:
             facts = (("address", machine.address), ("reason", str(error)))
             return NodeFacts(name, "unreachable", "", facts)
@@ -98,7 +98,7 @@ class SshDriver:
     async def create(self, name: str) -> NodeFacts:
         """Checks the machine, marks it, installs and starts the agent; what is right is left."""
         machine = self._machines[name]
-        server = isinstance(self._template.role, Carry)
+        server = self._template.carries
         async with login(machine, self._key) as remote:
             found, clocks = await self._look(remote)
             mark = found.of(self._template.owner, name, str(machine))
@@ -144,11 +144,11 @@ class SshDriver:
 
     async def _look(self, remote: Login) -> tuple[Look, preflight.Clocks]:
         before = time.time()
-        found = await marks.look(remote, self._template.ca_cert)
+        found = await marks.look(remote, self._template.briefing.ca_cert)
         return found, preflight.Clocks(found.now, before, time.time())
 
     async def _preflight(self, remote: Login, found: Look, clocks: preflight.Clocks) -> None:
-        wrong = list(preflight.problems(found, clocks, self._template.software))
+        wrong = list(preflight.problems(found, clocks, self._template.wanted))
         if not found.missing and self._template.dialled:
             wrong += await preflight.out_of_reach(remote, self._template.dialled)
         if wrong:

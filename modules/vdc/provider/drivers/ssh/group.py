@@ -9,19 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vdc.bootstrap.node import Proxy
+from vdc.bootstrap.node import BundleSource, Proxy
 from vdc.errors import SchedulerError, ToolchainError
 from vdc.home import Home
 from vdc.provider.admission import Admissions, admit, revoke
+from vdc.provider.briefing import Briefing, Carry, Work
 from vdc.provider.bundle import bundle
 from vdc.provider.drivers.ssh.driver import Door, SshDriver
 from vdc.provider.drivers.ssh.machine import Machine
-from vdc.provider.drivers.ssh.preflight import ARCHITECTURES, Software
-from vdc.provider.drivers.ssh.template import Carry, Template, Work
+from vdc.provider.drivers.ssh.preflight import ARCHITECTURES, Wanted
+from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Trail
 from vdc.provider.resource import FORCE_VARIABLE, Call, Made, Outputs
 from vdc.provider.resources.node_group import GroupInputs, NodeGroup
 from vdc.scheduler.client import Nomad
+
+_MHZ_PER_CORE = 1000
 
 
 class SshInputs(GroupInputs):
@@ -31,7 +34,6 @@ class SshInputs(GroupInputs):
         inventory: The group's machines, in the order of ``members``.
         identity_file: Path of the private key to sign in with; empty for ssh-agent.
         endpoints: ``https://host:port`` of the pool service; empty for servers, which stand first.
-        addresses: For servers: the address that others dial, in the order of ``members``.
         proxy_http: With ``proxy_https`` and ``no_proxy``: the machines' way out.
         ntp: Time servers; empty for those of their system.
         logs: Where logs go; empty keeps them there.
@@ -42,7 +44,6 @@ class SshInputs(GroupInputs):
     inventory: tuple[Machine, ...]
     identity_file: str = ""
     endpoints: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
     proxy_http: str = ""
     proxy_https: str = ""
     no_proxy: tuple[str, ...] = ()
@@ -64,37 +65,24 @@ class SshNodeGroup(NodeGroup[SshInputs]):
 
     def driver(self, inputs: SshInputs, nomad: Nomad | None) -> SshDriver:
         """Agents on the machines, each admitted to the pool by name."""
-        nomad_path = shutil.which("nomad")
-        if nomad_path is None:
-            raise ToolchainError(
-                'nomad is not on PATH; run `vdc toolchain install`, then `eval "$(vdc env)"`'
-            )
+        home = Home.of_user()
         arch = ARCHITECTURES.get(platform.machine(), platform.machine())
-        packed = bundle(arch, Path(nomad_path), Home.of_user())
-        role: Work | Carry
-        if inputs.role == "server":
-            addresses = dict(zip(inputs.names, inputs.addresses, strict=True))
-            role = Carry(addresses, inputs.gossip_key, inputs.cert, inputs.key)
-        else:
-            role = Work(inputs.scheduler.rpc if inputs.scheduler else ())
+        software = bundle(arch, _agent_program(), home)
         template = Template(
             owner=inputs.owner,
-            site=inputs.site,
-            group=inputs.group,
-            role=role,
-            endpoints=inputs.endpoints,
-            ca_cert=inputs.ca_cert,
-            software=Software(packed.sha256, arch),
-            proxy=Proxy(inputs.proxy_http, inputs.proxy_https, inputs.no_proxy),
-            ntp=inputs.ntp,
-            logs=inputs.logs,
-            drain_s=inputs.drain_deadline_s,
+            briefing=_briefing(inputs, software.sha256),
+            wanted=Wanted(
+                arch=arch,
+                bundle_sha256=software.sha256,
+                cores=-(-inputs.cpu_mhz // _MHZ_PER_CORE),
+                memory_mib=inputs.memory_mib,
+            ),
         )
         return SshDriver(
             template,
             inputs.machines,
             inputs.identity_file,
-            packed.path,
+            software.path,
             _door(inputs, nomad),
             Trail.of_stack(inputs.stack),
             force=force(),
@@ -118,6 +106,38 @@ class SshNodeGroup(NodeGroup[SshInputs]):
     async def delete(self, call: Call, inputs: SshInputs, old: Outputs) -> None:
         """Likewise."""
         await super().delete(call, _remembering(inputs, old), old)
+
+
+def _briefing(inputs: SshInputs, software: str) -> Briefing:
+    role: Work | Carry
+    if inputs.role == "server":
+        addresses = dict(zip(inputs.names, inputs.server_addresses, strict=True))
+        role = Carry(addresses, inputs.gossip_key, inputs.cert, inputs.key)
+    else:
+        servers = inputs.scheduler.rpc if inputs.scheduler else ()
+        # The machine may have more: what the plan counts and prices is what the pool gets.
+        role = Work(servers, inputs.cpu_mhz, inputs.memory_mib)
+    return Briefing(
+        site=inputs.site,
+        group=inputs.group,
+        role=role,
+        endpoints=inputs.endpoints,
+        ca_cert=inputs.ca_cert,
+        bundle=BundleSource(software),
+        drain_s=inputs.drain_deadline_s,
+        proxy=Proxy(inputs.proxy_http, inputs.proxy_https, inputs.no_proxy),
+        ntp=inputs.ntp,
+        logs=inputs.logs,
+    )
+
+
+def _agent_program() -> Path:
+    found = shutil.which("nomad")
+    if found is None:
+        raise ToolchainError(
+            'nomad is not on PATH; run `vdc toolchain install`, then `eval "$(vdc env)"`'
+        )
+    return Path(found)
 
 
 def _door(inputs: SshInputs, nomad: Nomad | None) -> Door:

@@ -47,6 +47,7 @@ class Look:
         kernel: As ``uname -s`` says it, and ``machine`` as ``uname -m`` does.
         missing: Programs that a node needs and that are not there.
         free_kib: Room for what is installed.
+        cores: How many processors it has, and ``memory_mib`` how much memory.
         mark: Whose node it is; None when it is none.
         strange: A place of ours that is taken though there is no mark; empty when none is.
         payload: Names of the archives that were pushed there.
@@ -60,6 +61,8 @@ class Look:
     machine: str
     missing: tuple[str, ...]
     free_kib: int
+    cores: int
+    memory_mib: int
     mark: Mark | None
     strange: str
     payload: tuple[str, ...]
@@ -134,6 +137,8 @@ def read(text: str, machine: str) -> Look:
             machine=facts["arch"],
             missing=tuple(value for key, _, value in pairs if key == "missing"),
             free_kib=int(facts["free_kib"]),
+            cores=int(facts["cores"]),
+            memory_mib=int(facts["memory_kib"]) // 1024,
             mark=Mark.model_validate_json(facts["mark"]) if "mark" in facts else None,
             strange=facts.get("strange", ""),
             payload=tuple(value for key, _, value in pairs if key == "payload"),

@@ -14,6 +14,9 @@ MOST_SKEW_S = 60
 INSTALL_KIB = 1024 * 1024
 """The bundle, what is unpacked from it, and room for the agent to begin."""
 
+KERNELS_SHARE = 0.1
+"""Of a machine's memory firmware and kernel keep some before anybody can count it."""
+
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 """What ``uname -m`` says, to the name that bundles go by."""
 
@@ -35,28 +38,29 @@ class Clocks:
 
 
 @dataclass(frozen=True)
-class Software:
-    """The bundle that a node runs: the SHA-256 of its archive, and for which processor it is."""
+class Wanted:
+    """What a machine must have.
 
-    sha256: str
-    arch: str
-
-
-def problems(look: Look, clocks: Clocks, software: Software) -> Iterator[str]:
-    """What keeps a machine from becoming a node, each with its remedy. Pure.
-
-    Args:
-        look: The machine.
-        clocks: The two clocks.
-        software: What is to be there; what is there already needs no room.
+    Attributes:
+        arch: The processor that the software is for.
+        bundle_sha256: The software; what is there already needs no room.
+        cores: What the declaration says that each machine of the group has.
+        memory_mib: Likewise.
     """
+
+    arch: str
+    bundle_sha256: str
+    cores: int
+    memory_mib: int
+
+
+def problems(look: Look, clocks: Clocks, wanted: Wanted) -> Iterator[str]:
+    """What keeps a machine from becoming a node, each with its remedy. Pure."""
     if look.kernel != "Linux":
         yield f"it runs {look.kernel}, and a node is a Linux machine"
     arch = ARCHITECTURES.get(look.machine, look.machine)
-    if arch != software.arch:
-        yield (
-            f"its processor is {arch}, and the agent's program on this side is for {software.arch}"
-        )
+    if arch != wanted.arch:
+        yield f"its processor is {arch}, and the agent's program on this side is for {wanted.arch}"
     if look.missing:
         yield f"it has no {', '.join(look.missing)}; install what is missing with its packages"
     skew = clocks.skew_s
@@ -66,10 +70,17 @@ def problems(look: Look, clocks: Clocks, software: Software) -> Iterator[str]:
             f"its clock is {abs(skew):.0f} s {where} ours, and {MOST_SKEW_S} s are allowed; let it "
             "follow a time server"
         )
-    if look.installed != software.sha256 and look.free_kib < INSTALL_KIB:
+    if look.installed != wanted.bundle_sha256 and look.free_kib < INSTALL_KIB:
         yield (
             f"{look.free_kib // 1024} MiB are free under /var/lib, and {INSTALL_KIB // 1024} MiB "
             "are needed; make room"
+        )
+    if look.cores < wanted.cores:
+        yield f"it has {look.cores} cores, and its group declares {wanted.cores}; declare no more"
+    if look.memory_mib < wanted.memory_mib * (1 - KERNELS_SHARE):
+        yield (
+            f"it has {look.memory_mib} MiB of memory, and its group declares "
+            f"{wanted.memory_mib} MiB; declare no more"
         )
 
 

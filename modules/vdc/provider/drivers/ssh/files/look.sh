@@ -13,6 +13,8 @@ done
 place=/var/lib
 [ -d /var/lib/vdc ] && place=/var/lib/vdc
 say free_kib "$(df -Pk "$place" | awk 'NR == 2 { print $4 }')"
+say cores "$(getconf _NPROCESSORS_ONLN 2>/dev/null || grep -c '^processor' /proc/cpuinfo)"
+say memory_kib "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
 
 if [ -f /etc/vdc/node.json ]; then
     say mark "$(cat /etc/vdc/node.json)"
