@@ -47,15 +47,14 @@ class Datacenter(pulumi.ComponentResource):
         )
         self.sites = {site.name: self._site(site) for site in self.plan.sites}
         control = self._control()
-        groups = self._workers(control, joining=False)
-        service = self._service(stack, control, groups)
-        groups += self._workers(
-            replace(control, endpoints=service.endpoints, resource=service), joining=True
-        )
+        present = self._workers(control, joining=False)
+        service = self._service(stack, control, present)
+        control = replace(control, endpoints=service.endpoints, resource=service)
+        joined = self._workers(control, joining=True)
         opening = Opening(
             "opening",
             scheduler=control.scheduler,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[service, *groups]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[service, *present, *joined]),
         )
         self.apps = [self._app(stack, app, service, opening) for app in self.plan.apps]
 

@@ -20,7 +20,7 @@ class Libvirt(Site):
         """See :class:`~vdc.sites.site.Site`; they have the declared addresses."""
         more = {
             **self.server_secrets,
-            "addresses": list(control.addresses),
+            "server_addresses": list(control.addresses),
             "endpoints": list(control.endpoint),
         }
         return self.group(group, {**self._template(group), **more}, [self.authority])

@@ -17,7 +17,7 @@ class Ssh(Site):
 
     def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
         """See :class:`~vdc.sites.site.Site`; at the addresses that ``control`` declares."""
-        more = {**self.server_secrets, "addresses": list(control.addresses)}
+        more = {**self.server_secrets, "server_addresses": list(control.addresses)}
         return self.group(group, {**self._machines(group), **more}, [self.authority])
 
     def workers(self, group: plan.NodeGroup, control: ControlPlane) -> NodeGroup:

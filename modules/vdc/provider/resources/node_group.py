@@ -28,6 +28,8 @@ class GroupInputs(Inputs):
         role: ``server`` carries the control plane, ``client`` runs work.
         prefix: Beginning of the nodes' names; the rest is the member, or the index.
         members: The machines by name, where the kind names them.
+        server_addresses: For servers: where others dial each, in the order of their names; empty
+            for loopback, where the kind offers that.
         gossip_key: For servers; a Pulumi secret.
         key: Private key of ``cert``; a Pulumi secret.
         scheduler: How the provider drains clients and asks for the health of servers, whose
@@ -51,6 +53,7 @@ class GroupInputs(Inputs):
     ca_cert: str
     cert: str
     key: str
+    server_addresses: tuple[str, ...] = ()
     gossip_key: str = ""
     scheduler: SchedulerInputs | None = None
     nodes: Mapping[str, Mapping[str, str]] = {}

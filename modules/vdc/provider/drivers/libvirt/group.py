@@ -10,7 +10,7 @@ from typing import Literal
 
 from vdc.bootstrap.cloudinit import meta_data, user_data
 from vdc.bootstrap.ignition import ignition
-from vdc.bootstrap.node import Proxy
+from vdc.bootstrap.node import BundleSource, Proxy
 from vdc.errors import NodeError, SchedulerError, StackError, ToolchainError
 from vdc.home import Home
 from vdc.provider import admission
@@ -19,6 +19,7 @@ from vdc.provider.bundle import bundle
 from vdc.provider.drivers.libvirt import ledger
 from vdc.provider.drivers.libvirt.common import Payload
 from vdc.provider.drivers.libvirt.driver import LibvirtDriver
+from vdc.provider.drivers.libvirt.maker import PAYLOAD_FOLDER
 from vdc.provider.drivers.libvirt.model import (
     Bridge,
     HostSpec,
@@ -73,7 +74,6 @@ class LibvirtInputs(GroupInputs):
         image: Address or path of what the machines boot.
         sha256: Its sum; empty when the user takes whatever is there.
         endpoints: ``https://host:port`` of the pool service.
-        addresses: One for each server.
         proxy: ``http``, ``https``, and ``no_proxy`` apart by commas.
     """
 
@@ -85,7 +85,6 @@ class LibvirtInputs(GroupInputs):
     image: str
     sha256: str = ""
     endpoints: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
     proxy: Mapping[str, str] = {}
     ntp: tuple[str, ...] = ()
     logs: str = ""
@@ -179,13 +178,13 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
 
 def _briefing(inputs: LibvirtInputs, software: str) -> Briefing:
     role: Work | Carry
+    container = inputs.machine == "lxc"
     if inputs.role == "server":
-        addresses = dict(zip(inputs.names, inputs.addresses, strict=True))
+        addresses = dict(zip(inputs.names, inputs.server_addresses, strict=True))
         role = Carry(addresses, inputs.gossip_key, inputs.cert, inputs.key)
     else:
         servers = inputs.scheduler.rpc if inputs.scheduler else ()
         # In a container the agent would measure the whole host.
-        container = inputs.machine == "lxc"
         role = Work(servers, *((inputs.cpu_mhz, inputs.memory_mib) if container else ()))
     return Briefing(
         site=inputs.site,
@@ -193,7 +192,7 @@ def _briefing(inputs: LibvirtInputs, software: str) -> Briefing:
         role=role,
         endpoints=inputs.endpoints,
         ca_cert=inputs.ca_cert,
-        bundle_sha256=software,
+        bundle=BundleSource(software, PAYLOAD_FOLDER) if container else BundleSource(software),
         drain_s=inputs.drain_deadline_s,
         proxy=Proxy(
             http=inputs.proxy.get("http", ""),

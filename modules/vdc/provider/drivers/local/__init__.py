@@ -20,20 +20,14 @@ _INTRODUCTION_S = 300
 _LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
-class LocalInputs(GroupInputs):
-    """``addresses``: of the servers, in order; empty for loopback."""
-
-    addresses: tuple[str, ...] = ()
-
-
-class LocalNodeGroup(NodeGroup[LocalInputs]):
+class LocalNodeGroup(NodeGroup[GroupInputs]):
     """``vdc:local:NodeGroup``."""
 
-    inputs = LocalInputs
+    inputs = GroupInputs
 
     token = "vdc:local:NodeGroup"  # noqa: S105 - a type token
 
-    def driver(self, inputs: LocalInputs, nomad: Nomad | None) -> LocalDriver:
+    def driver(self, inputs: GroupInputs, nomad: Nomad | None) -> LocalDriver:
         """Agents under the stack's folder; each introduced to the scheduler by name."""
         role: ServerRole | ClientRole
         if inputs.role == "server":
@@ -53,7 +47,7 @@ class LocalNodeGroup(NodeGroup[LocalInputs]):
         template = Template(
             owner=inputs.owner,
             nodes_dir=marks.nodes_dir(inputs.stack),
-            hosts=dict(zip(inputs.names, inputs.addresses or repeat(HOST), strict=False)),
+            hosts=dict(zip(inputs.names, inputs.server_addresses or repeat(HOST), strict=False)),
             site=inputs.site,
             ca_cert=inputs.ca_cert,
             cert=inputs.cert,
