@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+from functools import reduce
+from operator import getitem
+from pathlib import Path
 
 import pytest
+import yaml
 
 from vdc.declaration import Declaration, changes, fixed
 from vdc.declaration.site import Site
 
+CASES = Path(__file__).parents[1] / "cases"
 BASE = {
     "name": "dc",
     "control": {"site": "here"},
@@ -94,3 +99,25 @@ def test_what_is_fixed_is_every_value_whose_change_is_refused():
     paths = fixed(Declaration.model_validate(BASE))
     assert {"name", "currency", "control.site", "control.servers"} <= paths.keys()
     assert not any(path.endswith(("count", "price", "labels")) for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("case", "path", "value", "policy"),
+    [
+        ("libvirt", "sites.rack.os.version", "13", "replace"),
+        ("libvirt", "sites.rack.groups.containers.machine", "auto", "replace"),
+        ("libvirt", "sites.rack.hosts.b.uri", "qemu+tls://b2.example.org/system", "in-place"),
+        ("libvirt", "control.addresses", ["10.88.0.2", "10.88.0.3", "10.88.0.5"], "refused"),
+        ("ssh", "sites.rack.groups.later.machines", ["spare"], "in-place"),
+        ("ssh", "sites.rack.machines.s1.address", "10.0.0.55", "in-place"),
+        ("ssh", "sites.rack.servers.machines", ["s1", "s2", "spare"], "refused"),
+        ("ssh", "sites.rack.logs", "syslog+tcp://10.0.0.2:514", "replace"),
+    ],
+)
+def test_what_a_change_does_to_machines(case, path, value, policy):
+    text = (CASES / f"declaration.ok.{case}.yaml").read_text()
+    old, new = yaml.safe_load(text), yaml.safe_load(text)
+    *outer, key = path.split(".")
+    reduce(getitem, outer, new)[key] = value
+    (change,) = changes(*(Declaration.model_validate(document) for document in (old, new)))
+    assert (change.path, change.policy) == (path, policy)

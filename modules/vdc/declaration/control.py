@@ -37,12 +37,12 @@ def addresses_differ(lists: Mapping[str, tuple[str, ...]]) -> Findings:
             first.setdefault(entry, here)
 
 
-def addresses_are_known(addresses: tuple[str, ...], others: tuple[str, ...]) -> Findings:
+def addresses_are_known(addresses: tuple[str, ...] | None, elsewhere: tuple[str, ...]) -> Findings:
     """Machines elsewhere have to dial the servers, and cannot ask anybody where they are."""
-    if others and not addresses:
+    if elsewhere and addresses is None:
         yield Finding(
             ("control", "addresses"),
-            f"are missing, and machines of {_sites(others)} have no other way to find the servers",
+            f"are missing, and {_sites(elsewhere)} cannot find the servers otherwise",
             "add addresses: with one address for each server that all sites can dial",
             rests_on=(("control", "site"), ("sites",)),
         )

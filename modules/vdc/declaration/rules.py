@@ -161,9 +161,10 @@ def _elsewhere(declaration: Declaration) -> tuple[str, ...]:
     return tuple(name for name, site in sites if not site.on_this_machine)
 
 
-def _known_addresses(declaration: Declaration) -> tuple[str, ...]:
+def _known_addresses(declaration: Declaration) -> tuple[str, ...] | None:
+    """The servers' addresses as declared, or else as their site knows them."""
     site = declaration.sites.get(declaration.control.site)
-    return site.server_addresses if site else ()
+    return declaration.control.addresses or (site.server_addresses if site else ())
 
 
 RULES: Mapping[str, Callable[[Declaration], Findings]] = {
@@ -175,8 +176,7 @@ RULES: Mapping[str, Callable[[Declaration], Findings]] = {
         {"addresses": d.control.addresses, "endpoint": d.control.endpoint}
     ),
     "addresses_are_known": lambda d: control.addresses_are_known(
-        d.control.addresses or _known_addresses(d),
-        tuple(name for name in _elsewhere(d) if name != d.control.site),
+        _known_addresses(d), _elsewhere(d)
     ),
     "addresses_are_reached": lambda d: control.addresses_are_reached(
         {"addresses": d.control.addresses, "endpoint": d.control.endpoint}, _elsewhere(d)

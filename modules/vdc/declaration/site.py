@@ -110,9 +110,9 @@ class Site(Model):
         return ()
 
     @property
-    def server_addresses(self) -> tuple[str, ...]:
-        """The control servers' addresses where the kind knows them all; else empty."""
-        return ()
+    def server_addresses(self) -> tuple[str, ...] | None:
+        """The control servers' addresses; None where only ``control`` can say them."""
+        return None
 
 
 S = TypeVar("S", bound=Site)

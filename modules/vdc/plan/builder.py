@@ -38,7 +38,7 @@ def plan(declaration: Declaration) -> Plan:
 
 def _control(declaration: Declaration) -> Control:
     declared = declaration.control
-    addresses = declared.addresses or declaration.sites[declared.site].server_addresses
+    addresses = declared.addresses or declaration.sites[declared.site].server_addresses or ()
     return Control(declared.site, declared.servers, addresses, declared.endpoint or addresses)
 
 

@@ -127,8 +127,8 @@ class Control:
     Attributes:
         site: The site that carries the scheduler's servers and the pool service.
         servers: How many servers: 1, 3 or 5.
-        addresses: One per server that every machine can dial; empty when nothing outside of
-            the site needs any.
+        addresses: One per server that every machine can dial; empty only where every machine
+            is this one.
         endpoint: Names or addresses of the pool API; empty when there are no addresses either.
     """
 

@@ -139,10 +139,11 @@ class SshSite(MachineSite):
         return self.servers.machines if self.servers else ()
 
     @property
-    def server_addresses(self) -> tuple[str, ...]:
+    def server_addresses(self) -> tuple[str, ...] | None:
         """See :class:`~vdc.declaration.site.Site`; names are not enough, agents dial addresses."""
-        found = [self.machines[name].address for name in self.server_members]
-        return tuple(found) if all(is_address(address) for address in found) else ()
+        names = [name for name in self.server_members if name in self.machines]
+        found = tuple(self.machines[name].address for name in names)
+        return found if all(is_address(address) for address in found) else None
 
 
 def _uses(name: str, site: SshSite) -> Iterator[tuple[Path, str]]:

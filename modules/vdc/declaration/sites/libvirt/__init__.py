@@ -32,6 +32,7 @@ KIND = Kind(
         "os_carries_control": rules.os_carries_control,
         "servers_stand_apart": rules.servers_stand_apart,
         "control_is_reached": rules.control_is_reached,
+        "servers_are_in_their_network": rules.servers_are_in_their_network,
     },
     between={
         "hosts_differ": rules.hosts_differ,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TYPE_CHECKING
 
 from vdc.declaration import os as systems
@@ -169,6 +169,35 @@ def control_is_reached(name: str, site: LibvirtSite, whole: Declaration) -> Find
                 "write bridge: instead of nat:, or name another site in control.site",
                 rests_on=(("control", "site"), ("sites", name, "hosts")),
             )
+
+
+def servers_are_in_their_network(name: str, site: LibvirtSite, whole: Declaration) -> Findings:
+    """In a network that is made for them, servers get the addresses declared for them."""
+    if whole.control.site != name:
+        return
+    driver = Template((), site.os, site.machine).driver
+    for host_name, host in site.hosts.items():
+        nat = site.network_of(host_name).nat
+        if nat is None or host.driver != driver:
+            continue
+        network = IPv4Network(nat)
+        for index, text in enumerate(whole.control.addresses):
+            address = ip_address(text)
+            if address not in network or address in _kept_free(network):
+                path = _network_path(name, site, host_name)
+                yield Finding(
+                    ("control", "addresses", index),
+                    f"is no machine's address in the network of the servers (got {text}; the "
+                    f"network is {nat}, and its first address the host's)",
+                    f"write one from {network[2]} to {network[-2]}",
+                    rests_on=(("control", "site"), path, (*path, "nat")),
+                )
+        return  # where there are more, they are refused for not reaching each other
+
+
+def _kept_free(network: IPv4Network) -> tuple[IPv4Address, ...]:
+    """Its own name, the host in it, and the address of all."""
+    return network[0], network[1], network[-1]
 
 
 def _outside(name: str, site: LibvirtSite, whole: Declaration) -> list[str]:
