@@ -143,7 +143,8 @@ def test_a_work_node_runs_nothing_as_root_and_listens_to_nobody_else():
     assert config["addresses"] == {"http": "127.0.0.1"}
     for plugin in config["plugin"]:
         ((driver,),) = plugin.values()
-        assert driver["config"][0]["denied_host_uids"] == "0"
+        assert driver["config"][0]["denied_host_uids"].split(",") == ["0", "1000-65533"]
+    assert config["client"]["meta"]["work_user"] == layout.WORK_USER
 
 
 def test_facts_are_read_by_a_shell_as_they_were_meant(tmp_path):

@@ -21,6 +21,10 @@ from vdc.bootstrap.agent import (
 
 Role = Literal["client", "server"]
 
+# Root, and people: an image's own user often becomes root without a password. The work user is
+# a system user, below them.
+_NOT_FOR_WORK = "0,1000-65533"
+
 
 @dataclass(frozen=True)
 class NodeFile:
@@ -177,9 +181,9 @@ def work_agent(
         cpu_mhz=cpu_mhz,
         memory_mib=memory_mib,
         disk_mib=disk_mib,
-        meta=(("packages", str(layout.PACKAGES)),),
+        meta=(("packages", str(layout.PACKAGES)), ("work_user", layout.WORK_USER)),
         drivers=("raw_exec", "exec"),
-        denied_uids="0",
+        denied_uids=_NOT_FOR_WORK,
     )
     return client_config(_agent(name, site, "", bind="0.0.0.0"), role)  # noqa: S104
 
