@@ -21,7 +21,7 @@ from vdc.bootstrap.layout import WORK_USER
 from vdc.provider import processes
 from vdc.provider.slots import HOST, Slot, choose
 
-UID = 64_123
+UID = 964  # a system user, as the installation makes one
 _PATIENCE_S = 90.0
 # The namespace sees its own /etc; the agent then takes the place of the shell.
 _IN_ITS_OWN = 'mount --bind "$0" /etc && exec "$@"'
@@ -70,7 +70,7 @@ class Machine:
                 ("python", "/usr/bin/python3"),
                 ("work_user", WORK_USER),
             ),
-            denied_uids="0",
+            denied_uids="0,1000-65533",
         )
         agent = Agent(self.name, SITE, HOST, data, self.slot.ports, files)
         processes.write_private(self.config, client_config(agent, role))
