@@ -4,9 +4,13 @@ PYTHON ?= python3
 PARTS  ?= tests
 BIN    := .venv/bin
 LOCK   := toolchain/python/requirements.lock
+LABS   := toolchain/python/labs.lock
+LAB    ?= up
+RESOLVE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+    --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check lint test-long bench toolchain schemas lock clean
+.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh toolchain schemas lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +23,7 @@ down: .venv ## Stop it and remove all that it made
 	@echo "==> Removing the local data centre"
 	@$(BIN)/vdc destroy --yes
 
-test: lint toolchain ## Everything but the tests that take minutes
+test: lint toolchain labs ## Everything but the tests that take minutes
 	@echo "==> Running all tests that are not marked long"
 	@$(BIN)/python -m pytest -m "not long"
 
@@ -35,14 +39,23 @@ lint: .venv
 	@$(BIN)/python -m vdc.declaration.schema --check
 	@$(BIN)/python -m vdc.library.schema --check
 
-test-long: .venv toolchain ## The tests that take minutes (PARTS="tests/pool …" for some)
+test-long: .venv toolchain labs ## The tests that take minutes (PARTS="tests/pool …" for some)
 	@echo "==> Running the tests marked long in $(PARTS)"
 	@$(BIN)/python -m pytest -m long $(PARTS)
 
-bench: .venv toolchain ## The measurements in tests/bench
+bench: .venv toolchain labs ## The measurements in tests/bench
 	@set -e; for program in tests/bench/*.py; do \
 	    echo "==> Measuring with $$program"; $(BIN)/python "$$program"; \
 	done
+
+labs: .venv/.labs ## What the labs need of the system and of Python
+	@sh tests/labs/packages.sh
+
+lab-libvirt: labs ## Two libvirt hosts on one network, by hand; LAB=down removes them
+	@cd tests && ../$(BIN)/python -m labs.libvirt $(LAB)
+
+lab-ssh: labs ## Two machines with an SSH server, by hand; LAB=down removes them
+	@cd tests && ../$(BIN)/python -m labs.ssh $(LAB)
 
 toolchain: .venv ## Pulumi and Nomad at their pins: from PATH, a release or source
 	@echo "==> Making sure of the Pulumi CLI and Nomad"
@@ -55,10 +68,9 @@ schemas: .venv ## Write schemas/ from the models
 
 lock: ## Resolve the Python dependencies again; needs uv
 	@command -v uv >/dev/null || { echo "make lock needs uv on PATH" >&2; exit 1; }
-	@echo "==> Resolving $(LOCK)"
-	@uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
-	    --no-annotate --no-header --python-version 3.11 --extra dev \
-	    --output-file $(LOCK) pyproject.toml
+	@echo "==> Resolving $(LOCK) and $(LABS)"
+	@$(RESOLVE) --upgrade --extra dev --extra ssh --output-file $(LOCK) pyproject.toml
+	@$(RESOLVE) --upgrade --constraint $(LOCK) --output-file $(LABS) $(LABS:.lock=.in)
 
 clean: ## Remove the environment and what tools left; engines stay in the user's cache
 	@echo "==> Removing .venv and the caches of the tools"
@@ -77,4 +89,11 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Built from source against the system's libvirt, so it is no part of the environment of `make up`.
+.venv/.labs: $(LABS) .venv/.complete
+	@sh tests/labs/packages.sh
+	@echo "==> Adding to the Python environment what the labs need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LABS)
 	@touch $@

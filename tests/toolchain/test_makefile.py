@@ -33,7 +33,7 @@ def test_a_python_that_is_too_old_is_refused_in_one_line(tmp_path: Path) -> None
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize("target", ["up", "down", "test", "check", "bench", "clean"])
+@pytest.mark.parametrize("target", ["up", "down", "test", "check", "bench", "labs", "clean"])
 def test_every_target_says_what_it_does(target: str) -> None:
     assert f"  make {target} " in make(ROOT, "help").stdout
     assert 'echo "==> ' in make(ROOT, "--dry-run", target).stdout
