@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,37 @@ def machine_image() -> Image:
             if time.time() - other.stat().st_mtime > _UNUSED_DAYS * 86400:
                 shutil.rmtree(other)
     return Image(built / "machine.qcow2", built / "container.qcow2")
+
+
+def variant(root: Path, files: Mapping[str, str], made: Path) -> Path:
+    """A container's image with other content: files by path, over what is there.
+
+    Args:
+        root: ``Image.root``, or another variant.
+        files: Text by absolute path.
+        made: Where the variant goes.
+
+    Returns:
+        ``made``.
+    """
+    with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+        raw, tree = Path(folder, "raw"), Path(folder, "tree")
+        for path, text in files.items():
+            place = tree / path.removeprefix("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+        _convert("raw", root, raw)
+        # A mount that goes with the process, whatever becomes of this one.
+        put = f"mount -o loop {raw} /mnt && cp -rT --no-preserve=mode {tree} /mnt"
+        words = ("unshare", "--mount", "--propagation", "private", "sh", "-c", put)
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+        _convert("qcow2", raw, made)
+    return made
+
+
+def _convert(form: str, source: Path, made: Path) -> None:
+    words = ("qemu-img", "convert", "-O", form, source, made)
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
 
 
 def sha256(path: Path) -> str:

@@ -24,7 +24,7 @@ trap clean EXIT
 packages=(
     systemd-sysv systemd-timesyncd dbus udev kmod iproute2 iputils-ping procps sudo
     cloud-init cloud-guest-utils openssh-server
-    ca-certificates curl openssl python3 openjdk-17-jre-headless
+    ca-certificates curl openssl python3 openjdk-17-jre-headless libfaketime
     linux-image-cloud-amd64 initramfs-tools zstd
 )
 unwanted=(doc man info locale i18n bash-completion)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from nomad_lab import wait_for
 from vdc.provider import processes
 
 BRIDGE = "br0"
+UPLINK = "uplink"
 _SCRIPT = Path(__file__).with_name("host.sh")
-_STATE = ("run", "etc", "lib", "log", "cache")
+# What libvirt keeps, with those folders that its packages bring and it does not make.
+_STATE = ("run", "etc", "lib/images", "log/qemu", "cache")
 _IMAGES = Path("/var/lib/libvirt/images")
 _PID_FILE = Path("/run/libvirt/libvirtd.pid")
 # No security driver confines what runs in a lab's folder, and device namespaces inside ours fail.
@@ -51,6 +54,10 @@ class Host:
     def qemu(self) -> str:
         """URI of its virtual machines, from anywhere on this machine."""
         return f"qemu+unix:///system?socket={self._socket}"
+
+    def over_ssh(self, driver: str) -> str:
+        """URI through its SSH server, from inside the lab network; ``lxc`` or ``qemu``."""
+        return f"{driver}+ssh://root@{self.address}/system?command={self.folder / 'ssh' / 'client'}"
 
     @property
     def identity(self) -> str:
@@ -108,13 +115,13 @@ class Host:
         """Starts the machine, which must be down; returns when its libvirtd answers."""
         for part in _STATE:
             (self.folder / part).mkdir(parents=True)
-        (self.folder / "lib" / "images").mkdir()
         configuration = self.folder / "etc"
         shutil.copytree("/etc/libvirt", configuration, dirs_exist_ok=True, symlinks=True)
         for network in (configuration / "qemu" / "networks").glob("autostart/*"):
             network.unlink()
         (configuration / "qemu.conf").write_text(_QEMU_CONF)
         (configuration / "libvirtd.conf").write_text(f'host_uuid = "{self.identity}"\n')
+        self._write_ssh()
         words = (str(_SCRIPT), str(self.folder), str(self.network.path), self._group)
         log = self.folder / "host.log"
         started = processes.start(words, self.folder, log)
@@ -134,6 +141,8 @@ class Host:
         # The kernel lets go of a loop device when its last mount has gone, which it does by itself.
         wait_for("loop devices to go", lambda: not self._loops())
 
+    # --- faults ---------------------------------------------------------------------
+
     def kill_libvirtd(self) -> None:
         """SIGKILL to its libvirtd; domains live on."""
         pid = self._libvirtd_pid()
@@ -144,6 +153,23 @@ class Host:
         """Starts libvirtd again; returns when it answers."""
         self.run("libvirtd", "--daemon", "--pid-file", str(_PID_FILE))
         wait_for(f"libvirtd of host {self.name}", lambda: self.up)
+
+    def unplug(self) -> None:
+        """Takes the cable from its bridge: nothing on the lab network reaches it."""
+        self.network.ip("link", "set", UPLINK, "down")
+
+    def plug(self) -> None:
+        """Puts the cable back."""
+        self.network.ip("link", "set", UPLINK, "up")
+
+    @contextmanager
+    def small_storage(self, mib: int) -> Iterator[None]:
+        """Its folder for volumes is an empty one on a file system of this size meanwhile."""
+        self.run("mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=711", "tmpfs", str(_IMAGES))
+        try:
+            yield
+        finally:
+            self.run("umount", "--lazy", str(_IMAGES))
 
     # --- inner ----------------------------------------------------------------------
 
@@ -163,6 +189,27 @@ class Host:
                 if process.name() == "tini":
                     return process
         raise AssertionError(f"host {self.name} of lab {self.lab} is down")
+
+    def _write_ssh(self) -> None:
+        """Keys and configuration of its SSH server, and a client that knows and may."""
+        ssh = self.folder / "ssh"
+        ssh.mkdir()
+        for key in ("host_key", "user_key"):
+            _output(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh / key)))
+        public = (ssh / "host_key.pub").read_text()
+        (ssh / "known_hosts").write_text(f"{self.address} {public}")
+        (ssh / "sshd_config").write_text(
+            f"ListenAddress {self.address}\n"
+            f"HostKey {ssh / 'host_key'}\n"
+            f"AuthorizedKeysFile {ssh / 'user_key.pub'}\n"
+            "PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        )
+        client = ssh / "client"
+        client.write_text(
+            f"#!/bin/sh\nexec ssh -F none -i {ssh / 'user_key'} -o BatchMode=yes "
+            f'-o ConnectTimeout=5 -o UserKnownHostsFile={ssh / "known_hosts"} "$@"\n'
+        )
+        client.chmod(0o755)
 
     def _loops(self) -> set[str]:
         """Loop devices on files of this host, found by inode: their paths are the host's own."""

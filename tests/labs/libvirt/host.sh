@@ -3,7 +3,7 @@
 #
 #     host.sh STATE NETNS GROUP    stays until its child, the machine's init, ends
 #     host.sh STATE inside         what that init starts
-# STATE holds what libvirt keeps: run, etc, lib, log and cache.
+# STATE holds what libvirt keeps (run, etc, lib, log and cache) and the SSH server's configuration.
 set -euo pipefail
 state=$1
 
@@ -50,11 +50,13 @@ inside() {
         mkdir -p "${part#*:}"
         mount --bind "$state/${part%%:*}" "${part#*:}"
     done
-    # What the machine was told to remember about its own libvirtd, were there one.
+    # What other machines on this one hold there is not ours.
     mount -t tmpfs tmpfs /run/lock
+    mkdir -p /run/sshd
     ip link set lo up
     virtlogd --daemon --pid-file /run/libvirt/virtlogd.pid
     libvirtd --daemon --pid-file /run/libvirt/libvirtd.pid
+    /usr/sbin/sshd -f "$state/ssh/sshd_config"
     exec sleep infinity
 }
 

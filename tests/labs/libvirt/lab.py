@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labs.libvirt.host import BRIDGE, Host
+from labs.libvirt.host import BRIDGE, UPLINK, Host
 from labs.netns import Namespace
 from labs.processes import kill
 
@@ -104,7 +104,7 @@ class Lab:
             host.network.make()
             host.network.bridge(BRIDGE, f"{host.address}/24")
             host.network.ip("route", "add", "default", "via", SIDE)
-            self.network.cable(f"to-{host.name}", _LAN, host.network, "uplink", BRIDGE)
+            self.network.cable(f"to-{host.name}", _LAN, host.network, UPLINK, BRIDGE)
         self._start_dhcp()
         with ThreadPoolExecutor() as pool:
             list(pool.map(Host.start, self.hosts))
@@ -130,6 +130,8 @@ class Lab:
             *("-8", str(self._dhcp_log)),
             *(f"--interface={_LAN}", "--except-interface=lo", "--bind-interfaces"),
             *("--dhcp-authoritative", "--no-ping", f"--dhcp-range={_DHCP}"),
+            # A machine that is made again has another client id, and keeps its address.
+            "--dhcp-ignore-clid",
             f"--dhcp-leasefile={leases}",
             # A question about any other name is answered at once, with no.
             *("--no-resolv", "--no-hosts", "--domain=lab", "--local=/lab/"),
