@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,19 +117,40 @@ class Machine:
 
     # --- the agent ------------------------------------------------------------------
 
-    def start(self) -> psutil.Process:
-        """Starts its agent and waits until it listens."""
+    @property
+    def config(self) -> Path:
+        """The agent's, by which its process is known."""
+        return self.root / "etc/vdc/agent.json"
+
+    def configure(self, servers: tuple[str, ...] = ()) -> None:
+        """Writes the agent's configuration."""
         assert self.slot
-        config = self.root / "etc/vdc/agent.json"
         agent = Agent(
             self.name, SITE, HOST, self.root / "var/lib/vdc/agent", self.slot.ports, self.tls
         )
-        role = ClientRole((self.pool.lab.rpc,), GROUP, "lo", 1000, 512, 1024, ())
-        processes.write_private(config, client_config(agent, role))
-        command = [str(nomad_binary()), "agent", "-config", str(config)]
+        role = ClientRole(servers or (self.pool.lab.rpc,), GROUP, "lo", 1000, 512, 1024, ())
+        processes.write_private(self.config, client_config(agent, role))
+
+    def start(self, servers: tuple[str, ...] = ()) -> psutil.Process:
+        """Starts its agent and waits until it listens."""
+        assert self.slot
+        self.configure(servers)
+        command = [str(nomad_binary()), "agent", "-config", str(self.config)]
         process = processes.start(command, self.root, self.log)
         asyncio.run(processes.wait_listening(process, HOST, self.slot.ports.http, self.log, 60))
         return process
+
+    def supervise(self) -> None:
+        """Starts its agent under a supervisor, which starts it again whenever it ends."""
+        self.configure()
+        run = self.root / "run/vdc"
+        script = f"""
+            while :; do
+                {nomad_binary()} agent -config {self.config} &
+                echo $! >{run}/agent.pid
+                wait $!
+            done"""
+        processes.start(["/bin/sh", "-c", script], self.root, self.log)
 
     def choose_ports(self) -> None:
         """Ports for its agent."""
@@ -147,19 +168,17 @@ class Machine:
         """Whether it takes work."""
         return any(node.status == "ready" for node in self.nodes)
 
-    def remove(self) -> None:
-        """Ends its agent and lets the scheduler forget it."""
-        asyncio.run(processes.stop(processes.find(self.root / "etc/vdc/agent.json")))
-        asyncio.run(processes.stop(processes.belonging_to(self.root)))
+    def stop(self) -> None:
+        """Ends its agent, as the end of the machine would."""
+        asyncio.run(processes.stop(processes.find(self.config)))
+
+    def purge(self) -> None:
+        """Lets the scheduler forget it."""
         for node in self.nodes:
             self.pool.lab.call("POST", f"/v1/node/{node.id}/purge")
+
+    def remove(self) -> None:
+        """Ends its agent and lets the scheduler forget it."""
+        asyncio.run(processes.stop(processes.belonging_to(self.root)))
+        self.purge()
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-def facts(machine: Machine) -> Mapping[str, str]:
-    """The contents of every file of a machine, by path, except what programs of others keep."""
-    return {
-        str(path.relative_to(machine.root)): path.read_text(errors="replace")
-        for path in sorted(machine.root.rglob("*"))
-        if path.is_file()
-    }

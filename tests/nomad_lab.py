@@ -35,6 +35,7 @@ from vdc.provider import pki, processes
 from vdc.provider.slots import HOST, Slot, choose
 from vdc.scheduler.access import Access
 from vdc.scheduler.client import Nomad
+from vdc.scheduler.login import let_in
 from vdc.scheduler.policies import POLICIES
 from vdc.toolchain.found import engine_path
 
@@ -128,6 +129,15 @@ class NomadLab:
         assert isinstance(answer, dict)
         return str(answer["SecretID"])
 
+    def let_in(self, service: TlsFiles) -> None:
+        """Has the scheduler give tokens to a pool service with this certificate."""
+
+        async def ask() -> None:
+            async with Nomad(self.access()) as nomad:
+                await let_in(nomad, service.cert.read_text())
+
+        asyncio.run(ask())
+
     def revoke(self, secret: str) -> None:
         """Deletes a token."""
         tokens = self.call("GET", "/v1/acl/tokens")
@@ -137,6 +147,20 @@ class NomadLab:
             assert isinstance(whole, dict)
             if whole["SecretID"] == secret:
                 self.call("DELETE", f"/v1/acl/token/{token['AccessorID']}")
+
+    def end_identities(self) -> None:
+        """Makes every identity worthless that was signed before, as time does; all else stays."""
+        keys = "/v1/operator/keyring/keys"
+        self.call("PUT", "/v1/operator/keyring/rotate", params={"full": "true"})
+
+        def old() -> list[str] | None:
+            found = self.call("GET", keys)
+            assert isinstance(found, list)
+            rekeyed = all(key["State"] in {"active", "inactive"} for key in found)
+            return [key["KeyID"] for key in found if key["State"] == "inactive"] * rekeyed
+
+        for key in wait_for("new keys everywhere", old):
+            self.call("DELETE", f"/v1/operator/keyring/key/{key}", params={"force": "true"})
 
     def certificate(self, folder: Path) -> TlsFiles:
         """A fresh server certificate of the lab's authority for loopback."""

@@ -1,6 +1,8 @@
 """Certificates of the data centre's own authority."""
 
 import ipaddress
+import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +10,14 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from vdc.provider.pki import LEAF_LIFETIME, due_for_renewal, issue, new_authority, new_issuer
+from vdc.provider.pki import (
+    LEAF_LIFETIME,
+    Signer,
+    due_for_renewal,
+    issue,
+    new_authority,
+    new_issuer,
+)
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -69,5 +78,38 @@ def test_renewal_is_due_after_two_thirds_of_the_life_and_not_before():
     assert due_for_renewal(leaf.cert, two_thirds + timedelta(days=1))
 
 
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("client.global.nomad", True),
+        ("n-0.node.vdc", True),
+        ("server.global.nomad", False),
+        ("pool.vdc", False),
+        ("localhost", False),
+        ("10.88.0.1", False),
+        ("::1", False),
+    ],
+)
+def test_the_issuer_of_nodes_can_name_nothing_else(tmp_path, name, good):
+    root = new_authority("a")
+    issuer = new_issuer(root, "a")
+    pair = issue(issuer, "n-0", [name], server=True)
+    for file, text in (("root", root.cert), ("issuer", issuer.cert), ("leaf", pair.cert)):
+        (tmp_path / file).write_text(text)
+    said = subprocess.run(
+        ["openssl", "verify", "-CAfile", "root", "-untrusted", "issuer", "leaf"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode == 0) is good, said.stderr
+    assert good or "subtree violation" in said.stderr
+
+
+def test_a_key_of_another_certificate_is_refused():
+    authority, other = new_authority("a"), new_authority("a")
+    with pytest.raises(ValueError, match="is not that of its certificate"):
+        Signer.of(replace(authority, key=other.key))
+
+
 def test_keys_are_not_shown():
-    assert "PRIVATE" not in repr(new_authority("a"))
+    authority = new_authority("a")
+    assert "PRIVATE" not in repr(authority) + repr(Signer.of(authority))

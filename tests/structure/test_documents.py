@@ -16,6 +16,7 @@ from vdc.declaration import reference
 from vdc.declaration.registry import NAMES
 from vdc.pool.auth import OPEN
 from vdc.pool.joining.routes import router as joining
+from vdc.pool.software.depot import depot
 from vdc.scheduler.policies import POLICIES
 
 PAGES = {name: text for name, text in texts().items() if name.endswith(".md")}
@@ -98,7 +99,8 @@ def test_every_policy_has_its_holder_in_the_table_of_tokens():
 
 
 def test_the_routes_without_a_token_are_listed():
-    for_nodes = {f"{method} {route.path}" for route in joining.routes for method in route.methods}
+    routes = (*joining.routes, *depot().routes)
+    for_nodes = {f"{method} {route.path}" for route in routes for method in route.methods}
     listed = re.findall(r"^\| `((?:GET|POST) \S+)` \|", PAGES["SECURITY.md"], re.MULTILINE)
     assert set(listed) == {f"GET {path}" for path in OPEN} | for_nodes
 

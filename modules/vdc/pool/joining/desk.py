@@ -27,8 +27,8 @@ from vdc.provider.pki import Pair, Signer, certify_node
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.variables import ConflictError
 
-# The node registers within seconds; the token must also outlast a slow start of its agent.
-_INTRODUCTION_S = 900
+# The node's agent starts right after; the token must also outlast a slow start.
+_INTRODUCTION_S = 300
 
 TOO_MANY = Refusal("limited", 429, "refused too often; wait a minute", WAIT_S)
 
