@@ -1,26 +1,31 @@
-"""A machine of its own to install on: namespaces over this one's files, which stay as they are.
+"""Machines of their own to install on: namespaces over this one's files, which stay as they are.
 
-Processes, mounts, network and everything below /etc, /var and /run are its own and end with it.
-There is no systemd in it.
+Processes, mounts, network and files are their own and end with them. One sort has no systemd, the
+other has booted one.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ADDRESS = "10.99.0.1"
-"""The sandbox's own; its network is a /24 in which nobody else answers."""
+from nomad_lab import wait_for
 
-_SETUP = f"""
-set -e
+HERE = Path(__file__).parent
+ADDRESS = "10.99.0.1"
+"""The machine's own; its network is a /24 in which nobody else answers."""
+
+_PATIENCE_S = 120.0
+_SPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc")
+_PLAIN = f"""
 mount -t tmpfs -o mode=0755 over {{folder}}
 for part in etc var; do
     mkdir {{folder}}/$part {{folder}}/$part.work
@@ -45,28 +50,34 @@ sys.stdin.read()
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running one; see :func:`sandbox`."""
+    """A running machine; see :func:`plain` and :func:`booted`.
+
+    Attributes:
+        changes: What is other than on this machine, as overlays note it; seen from inside.
+        kept: What outlives it; only of a booted one.
+    """
 
     pid: int
     changes: Path
-    """What is other than on this machine, as overlays note it; seen from inside."""
+    kept: Path
 
     def run(self, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a script in it with ``sh -e`` and little environment."""
         done = subprocess.run(
-            ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "sh", "-ec", script],
+            ["nsenter", "-t", str(self.pid), "-a", "sh", "-ec", script],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            timeout=_PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
 
-    def says(self, script: str) -> str:
+    def says(self, script: str, *, check: bool = True) -> str:
         """What a script prints."""
-        return self.run(script).stdout.strip()
+        return self.run(script, check=check).stdout.strip()
 
     def put(self, path: Path, content: str, mode: int = 0o644) -> None:
         """Writes a file in it."""
@@ -78,19 +89,24 @@ class Sandbox:
             check=True,
         )  # fmt: skip
 
+    def traces(self) -> str:
+        """What is other than before, and who has an account; the tools' own notes do not count."""
+        accounts = [f"etc/{name}" for name in ("passwd", "shadow", "group", "gshadow", "sub?id")]
+        noted = [*accounts, "etc/*-", "etc/.pwd.lock", "var/log/*", "var/lib/systemd/*"]
+        others = " ".join(f"! -path '{path}'" for path in noted)
+        return self.says(
+            f"cd {self.changes}; find etc var ! -type d {others}; cd /; find run -maxdepth 1 ! -name mount; "
+            f"sha256sum {' '.join(accounts)}"
+        )
+
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[Sandbox]:
-    """A fresh one; ``folder`` is where its changes lie, in memory."""
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run(["id", "-u"], capture_output=True).stdout != b"0\n"
-    ):
-        pytest.skip("namespaces of its own need root and util-linux")
-    spaces = ["--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc"]
-    script = _SETUP.format(folder=folder, python=sys.executable)
+def plain(folder: Path) -> Iterator[Sandbox]:
+    """A machine without systemd, whose first process only waits."""
+    _possible()
+    script = _PLAIN.format(folder=folder, python=sys.executable)
     with subprocess.Popen(
-        ["unshare", *spaces, "sh", "-c", script],
+        ["unshare", *_SPACES, "sh", "-ec", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -98,7 +114,66 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-            yield Sandbox(int(children), folder)
+            yield Sandbox(_child(process), folder, folder)
         finally:
             process.kill()
+
+
+@contextmanager
+def booted(folder: Path) -> Iterator[Sandbox]:
+    """A machine with systemd that has come up; what it says is in ``folder/console``."""
+    _possible()
+    if not Path("/lib/systemd/systemd").exists():
+        pytest.skip("systemd is not on this machine")
+    console = folder / "console"
+    console.touch()
+    groups = _own_groups()
+    enter = "".join(f"echo $$ >{group}/cgroup.procs; " for group in groups)
+    boot = ["unshare", *_SPACES, "--cgroup", "sh", str(HERE / "boot.sh"), str(folder), ADDRESS]
+    with subprocess.Popen(["sh", "-ec", f'{enter}exec "$@"', "sh", *boot]) as process:
+        try:
+            pid = wait_for("a first process", lambda: _child(process))
+            machine = Sandbox(pid, Path("/run/changes"), folder / "kept")
+            up = "systemctl is-system-running --wait"
+            states = ("running", "degraded")
+            wait_for("systemd is up", lambda: machine.says(up, check=False) in states)
+            yield machine
+        finally:
+            process.kill()
+            for group in groups:
+                wait_for(f"{group} is gone", lambda: _removed(group))  # noqa: B023 - called here
+
+
+def _possible() -> None:
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("namespaces of its own need root and util-linux")
+
+
+def _child(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> int:
+    assert process.poll() is None, "it ended"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(children[0]) if children else 0
+
+
+def _own_groups() -> list[Path]:
+    """A new control group in every hierarchy of this machine."""
+    made = []
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, mounted, kind, *_ = line.split()
+        if not kind.startswith("cgroup") or not os.access(mounted, os.W_OK):
+            continue
+        group = Path(mounted) / f"vdc-test-{os.getpid()}"
+        group.mkdir()
+        made.append(group)
+        for setting in ("cpuset.cpus", "cpuset.mems"):
+            if kind == "cgroup" and (group / setting).exists():
+                (group / setting).write_text((group.parent / setting).read_text())
+    return made
+
+
+def _removed(group: Path) -> bool:
+    """Removes a group with what systemd made in it; the kernel refuses while somebody is there."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):
+            Path(folder).rmdir()
+    return not group.exists()

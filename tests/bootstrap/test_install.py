@@ -1,4 +1,4 @@
-"""Installing for real, without systemd: agent and supervisor run, twice is once, nothing stays."""
+"""Installing for real: the agent runs, twice is once, work goes on, and nothing stays."""
 
 from __future__ import annotations
 
@@ -9,62 +9,104 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.nodes import work_node
-from bootstrap.sandbox import ADDRESS, Sandbox, sandbox
+from bootstrap.nodes import server_node, work_node
+from bootstrap.sandbox import ADDRESS, Sandbox, booted, plain
 from nomad_lab import nomad_binary, wait_for
 from vdc.bootstrap import layout
-from vdc.bootstrap.node import BundleSource, NodeBoot, node_files, work_agent
+from vdc.bootstrap.agent import ServerRole
+from vdc.bootstrap.node import (
+    BundleSource,
+    NodeBoot,
+    NodeFile,
+    boot_unit,
+    node_files,
+    server_agent,
+    work_agent,
+)
 from vdc.home import Home
 from vdc.provider import pki
 from vdc.provider.bundle import bundle
+from vdc.toolchain.pins import Platform
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 PROGRAMS = Path(layout.__file__).parent / "files"
-FIRST = Path(sys.executable).name
 POOL = "10.99.0.2"
-ALLOCATION = "6f1c3e0a-1111-2222-3333-444455556666"
-AGENT = (
+ALLOCATION = layout.AGENT_DATA / "alloc/6f1c3e0a-1111-2222-3333-444455556666"
+BOOT = f"sh {layout.BOOT}"
+ANSWERS = (
     f"curl -s -o /dev/null --cacert {layout.CA} --cert {layout.TLS.cert} --key {layout.TLS.key} "
-    "--connect-to ::127.0.0.1:4646 https://client.global.nomad/v1/agent/health"
+    "--connect-to ::{address}:4646 https://{role}.global.nomad/v1/agent/health"
 )
+RECORDING = """#!/bin/sh
+echo "$1 while $(systemctl is-system-running), agent $(systemctl is-active vdc-agent)" \
+    >>/run/kept/calls
+"""
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Sandbox]:
-    with sandbox(tmp_path) as machine:
+    with plain(tmp_path) as machine:
+        yield machine
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Sandbox]:
+    with booted(tmp_path) as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
 def source() -> BundleSource:
-    made = bundle("amd64", nomad_binary(), Home.of_user())
+    made = bundle(Platform.current().machine, nomad_binary(), Home.of_user())
     return BundleSource(made.sha256, made.path.parent)
 
 
-def prepare(machine: Sandbox, source: BundleSource) -> NodeBoot:
-    """Tells the machine all it must know, and that it has joined already."""
-    authority = pki.new_authority("test")
-    agent = work_agent("dc-rack-workers-0", "rack", (f"{POOL}:4647",), "workers")
-    node = replace(
-        work_node(),
-        endpoints=(f"https://{POOL}:8443",),
-        ca_cert=authority.cert,
-        bundle=source,
-        join_secret="",
-        agent_json=agent,
-    )
-    for file in node_files(node):
+def tell(machine: Sandbox, node: NodeBoot) -> None:
+    """What user data would bring."""
+    for file in (*node_files(node), NodeFile(layout.BOOT_UNIT, boot_unit())):
         machine.put(file.path, file.content, file.mode)
+
+
+def worker(machine: Sandbox, source: BundleSource) -> None:
+    """Tells the machine that it is a work node, and that it has joined already."""
+    authority = pki.new_authority("test")
+    node = work_node()
     pair = pki.issue(authority, node.name, ["client.global.nomad"], server=True)
-    machine.put(layout.TLS.cert, pair.cert)
-    machine.put(layout.TLS.key, pair.key, 0o600)
-    return node
+    keys = (NodeFile(layout.TLS.cert, pair.cert), NodeFile(layout.TLS.key, pair.key, 0o600))
+    agent = work_agent(node.name, node.site, (f"{POOL}:4647",), node.group)
+    tell(
+        machine,
+        replace(
+            node,
+            endpoints=(f"https://{POOL}:8443",),
+            ca_cert=authority.cert,
+            bundle=source,
+            join_secret="",
+            agent_json=agent,
+            files=keys,
+        ),
+    )
+
+
+def server(machine: Sandbox, source: BundleSource) -> None:
+    """Tells the machine that it is the one control server."""
+    authority = pki.new_authority("test")
+    node = server_node()
+    pair = pki.issue(authority, node.name, ["server.global.nomad"], server=True)
+    keys = (NodeFile(layout.TLS.cert, pair.cert), NodeFile(layout.TLS.key, pair.key, 0o600))
+    role = ServerRole(1, (f"{ADDRESS}:4648",), "bm90IGEgc2VjcmV0LCBidXQgMzIgYnl0ZXMgbG9uZyE=")
+    agent = server_agent(node.name, node.site, ADDRESS, role)
+    tell(
+        machine,
+        replace(node, ca_cert=authority.cert, bundle=source, agent_json=agent, files=keys),
+    )
 
 
 def agent_pid(machine: Sandbox) -> str:
-    """The pid of an agent that answers."""
-    wait_for("the agent answers", lambda: machine.run(AGENT, check=False).returncode == 0)
+    """The pid of a work node's agent, once it answers."""
+    call = ANSWERS.format(address="127.0.0.1", role="client")
+    wait_for("the agent answers", lambda: machine.run(call, check=False).returncode == 0)
     pid = machine.says(f"cat {layout.RUN}/agent.pid")
     assert machine.says(f"readlink /proc/{pid}/exe") == str(layout.NOMAD)
     return pid
@@ -75,24 +117,23 @@ def other_agent(machine: Sandbox, pid: str) -> str:
     return agent_pid(machine)
 
 
-def traces(machine: Sandbox) -> str:
-    """What is other than before, and who has an account; the tools' own notes do not count."""
-    accounts = [f"etc/{name}" for name in ("passwd", "shadow", "group", "gshadow", "sub[ug]id")]
-    others = " ".join(f"! -path '{path}'" for path in accounts)
-    return machine.says(
-        f"cd {machine.changes}; find etc var ! -type d ! -name '*-' ! -name .pwd.lock {others}; "
-        "cd /; find run -path run/mount -prune -o -print; "
-        f"sha256sum {' '.join(accounts)}"
-    )
+def leave_work(machine: Sandbox) -> None:
+    """What tasks are to a machine: processes of the work user, in folders and mounts of ours."""
+    machine.run(f"""
+        mkdir -p {ALLOCATION}/secrets
+        mount -t tmpfs none {ALLOCATION}/secrets
+        exec >/dev/null 2>&1
+        setpriv --reuid {layout.WORK_USER} --regid {layout.WORK_USER} --clear-groups sleep 999 &
+        cd {layout.LIB}
+        setsid sh -c 'trap "" TERM; while :; do sleep 1; done' &
+    """)
 
 
-@pytest.mark.long
-def test_a_node_comes_stays_and_goes(machine: Sandbox, source: BundleSource) -> None:
-    before = traces(machine)
-    prepare(machine, source)
-    boot = f"sh {layout.BOOT}"
+def test_a_node_without_systemd(machine: Sandbox, source: BundleSource) -> None:
+    before = machine.traces()
+    worker(machine, source)
 
-    machine.run(boot)
+    machine.run(BOOT)
     first = agent_pid(machine)
     learned = machine.says(f"cat {layout.RUN}/machine.json")
     assert f'"http": "{ADDRESS}"' in learned
@@ -101,39 +142,84 @@ def test_a_node_comes_stays_and_goes(machine: Sandbox, source: BundleSource) -> 
     assert machine.says(f"cat {layout.INSTALLED}") == source.sha256
 
     # Again, in both ways: it is done already.
-    machine.run(boot)
-    machine.run(f"rm {layout.INSTALLED}; {boot}")
+    machine.run(BOOT)
+    machine.run(f"rm {layout.INSTALLED}; {BOOT}")
     assert agent_pid(machine) == first
 
     # An agent that dies comes again, and one whose configuration changed is another one.
     machine.run(f"kill -KILL {first}")
     second = other_agent(machine, first)
-    machine.run(f"sed -i s/INFO/WARN/ {layout.AGENT_JSON}; rm {layout.INSTALLED}; {boot}")
+    machine.run(f"sed -i s/INFO/WARN/ {layout.AGENT_JSON}; rm {layout.INSTALLED}; {BOOT}")
     other_agent(machine, second)
 
-    # What work leaves: processes of the work user, in folders and mounts of the agent.
-    work = f"{layout.AGENT_DATA}/alloc/{ALLOCATION}"
-    machine.run(f"""
-        mkdir -p {work}/secrets
-        mount -t tmpfs none {work}/secrets
-        exec >/dev/null 2>&1
-        setpriv --reuid {layout.WORK_USER} --regid {layout.WORK_USER} --clear-groups sleep 999 &
-        cd {layout.LIB}
-        setsid sh -c 'trap "" TERM; while :; do sleep 1; done' &
-    """)
+    leave_work(machine)
     machine.run(f"sh {layout.INSTALL} uninstall")
-    assert traces(machine) == before
-    assert machine.says("ps -e -o comm=").split() == [FIRST, "sh", "ps"]
-
-    # Nothing there is nothing to do.
+    left = machine.says("ps -e -o comm=").split()
+    assert left == [Path(sys.executable).name, "sh", "ps"]
+    assert machine.run("grep /var/lib/vdc /proc/mounts", check=False).returncode == 1
     machine.run(f"sh {PROGRAMS}/install.sh uninstall")
-    assert traces(machine) == before
+    assert machine.traces() == before
+
+
+def test_a_node_under_systemd(system: Sandbox, source: BundleSource) -> None:
+    before = system.traces()
+    worker(system, source)
+    system.run("systemctl daemon-reload; systemctl enable --now vdc-boot.service")
+    first = agent_pid(system)
+    assert system.says("systemctl is-active vdc-agent vdc-drain vdc-renew.timer").split() == [
+        "active", "active", "active",
+    ]  # fmt: skip
+
+    # Tasks go on while their agent is restarted, and so does the agent when there is no change.
+    task = system.says(
+        "sleep 999 >/dev/null 2>&1 & "
+        "for group in $(find /sys/fs/cgroup -name vdc-agent.service); do "
+        "echo $! >$group/cgroup.procs; done; echo $!"
+    )
+    system.run("systemctl restart vdc-agent")
+    second = other_agent(system, first)
+    assert system.says(f"cat /proc/{task}/comm") == "sleep"
+    system.run(f"kill {task}; rm {layout.INSTALLED}; {BOOT}")
+    assert agent_pid(system) == second
+
+    leave_work(system)
+    system.run(f"sh {layout.INSTALL} uninstall")
+    assert system.says("systemctl list-unit-files --no-legend 'vdc-*'", check=False) == ""
+    assert system.says("systemctl list-units --all --no-legend 'vdc-*'") == ""
+    assert system.run("grep /var/lib/vdc /proc/mounts", check=False).returncode == 1
+    assert system.traces() == before
+
+
+def test_work_moves_away_only_when_the_machine_shuts_down(
+    system: Sandbox, source: BundleSource
+) -> None:
+    worker(system, source)
+    system.run(BOOT)
+    system.put(layout.VDC_NODE, RECORDING, 0o755)
+    system.run("systemctl restart vdc-drain; systemctl restart vdc-agent; systemctl poweroff")
+    wait_for("the machine is off", lambda: not Path(f"/proc/{system.pid}").exists())
+    calls = (system.kept / "calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["resume", "renew", "drain"]
+    assert calls[-1] == "drain while stopping, agent active"
+
+
+def test_a_control_server_under_systemd(system: Sandbox, source: BundleSource) -> None:
+    before = system.traces()
+    server(system, source)
+    system.run(BOOT)
+    call = ANSWERS.format(address=ADDRESS, role="server")
+    wait_for("the server answers", lambda: system.run(call, check=False).returncode == 0)
+    assert system.says("systemctl show -p ProtectSystem --value vdc-agent") == "strict"
+    assert system.says("systemctl is-enabled vdc-drain", check=False) == "disabled"
+    assert system.run(f"id {layout.WORK_USER}", check=False).returncode != 0
+    system.run(f"sh {layout.INSTALL} uninstall")
+    assert system.traces() == before
 
 
 def test_a_bundle_of_another_sum_is_not_installed(machine: Sandbox, source: BundleSource) -> None:
-    prepare(machine, replace(source, sha256="0" * 64))
+    worker(machine, replace(source, sha256="0" * 64))
     machine.run("ip link delete up0")  # and the pool is out of reach
-    done = machine.run(f"sh {layout.BOOT}", check=False)
+    done = machine.run(BOOT, check=False)
     assert done.returncode == 1
     assert f"vdc: no bundle {'0' * 64} in {source.folder}" in done.stderr
     assert machine.run(f"test -e {layout.BIN}", check=False).returncode != 0

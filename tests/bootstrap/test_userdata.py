@@ -143,7 +143,7 @@ def test_a_work_node_runs_nothing_as_root_and_listens_to_nobody_else():
     assert config["addresses"] == {"http": "127.0.0.1"}
     for plugin in config["plugin"]:
         ((driver,),) = plugin.values()
-        assert driver["config"][0]["denied_host_uids"].split(",") == ["0", "1000-65533"]
+        assert driver["config"][0]["denied_host_uids"] == "0,1000-60899,60901-65533"
     assert config["client"]["meta"]["work_user"] == layout.WORK_USER
 
 

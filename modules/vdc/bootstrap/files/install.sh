@@ -13,6 +13,7 @@ all_units='vdc-boot.service vdc-drain.service vdc-renew.timer vdc-renew.service 
 vdc-agent.service'
 timesyncd=/etc/systemd/timesyncd.conf.d/vdc.conf
 firewalld=/etc/firewalld/services/vdc.xml
+rc_local=/etc/rc.local
 here=$(cd "$(dirname "$0")" && pwd)
 
 say() { echo "vdc: $*"; }
@@ -66,11 +67,21 @@ folders() {
     chmod 0700 $lib/tls $lib/agent/client
     chmod 0711 $lib/agent # tasks reach their own folders below, and list nothing
     [ "$VDC_ROLE" = client ] || return 0
-    if ! getent passwd vdc-work >/dev/null; then
-        useradd --system --user-group --no-create-home --home-dir /nonexistent \
-            --shell "$(command -v nologin || echo /bin/false)" --comment 'Work of the pool' vdc-work
-    fi
+    work_user
     chown vdc-work:vdc-work $lib/packages
+}
+
+# It has the same number on every node, since the scheduler gives a task's files to a number.
+work_user() {
+    uid=60900
+    case $(getent passwd vdc-work || getent passwd $uid || getent group $uid || :) in
+        '') ;;
+        vdc-work:*:$uid:*) return 0 ;;
+        *) die "user vdc-work, or $uid, is somebody else here; it must be free for work" ;;
+    esac
+    groupadd --gid $uid vdc-work
+    useradd --uid $uid --gid $uid --no-create-home --home-dir /nonexistent \
+        --shell "$(command -v nologin || echo /bin/false)" --comment 'Work of the pool' vdc-work
 }
 
 programs() {
@@ -192,12 +203,34 @@ run_units() {
 }
 
 run_supervised() {
+    start_at_boot
     if ! alive $run/supervisor.pid; then
         setsid "$lib/bin/vdc-supervise" </dev/null >>$log/agent.log 2>&1 &
     elif ! as_started && alive $run/agent.pid; then
         kill "$(cat $run/agent.pid)" # the supervisor starts the new one
     fi
     digest >$lib/started
+}
+
+# What every init that is no systemd runs, or can be told to run, when the machine starts.
+start_at_boot() {
+    [ -f $rc_local ] || { echo '#!/bin/sh' >$rc_local && chmod 0755 $rc_local; }
+    ! grep -q '^# vdc begin$' $rc_local || return 0
+    {
+        head -n 1 $rc_local
+        echo '# vdc begin'
+        echo "setsid $lib/bin/vdc-supervise </dev/null >>$log/agent.log 2>&1 &"
+        echo '# vdc end'
+        tail -n +2 $rc_local
+    } >$rc_local.new
+    cat $rc_local.new >$rc_local # which keeps its mode
+    rm $rc_local.new
+}
+
+not_at_boot() {
+    [ -f $rc_local ] || return 0
+    sed -i '/^# vdc begin$/,/^# vdc end$/d' $rc_local
+    [ "$(cat $rc_local)" != '#!/bin/sh' ] || rm $rc_local
 }
 
 alive() { [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
@@ -215,6 +248,7 @@ uninstall_node() {
     elif alive $run/supervisor.pid; then
         kill "$(cat $run/supervisor.pid)"
     fi
+    not_at_boot
     end_processes
     release_mounts
     release_cgroups
@@ -236,7 +270,10 @@ uninstall_node() {
     unset_time
     restart_time
     if getent passwd vdc-work >/dev/null; then userdel vdc-work; fi
-    rm -rf $etc $lib $run $log /run/vdc-payload
+    rm -rf $lib $run $log /run/vdc-payload
+    # The mark goes last: by it whoever made this a node finds what a cut removal has left.
+    [ ! -d $etc ] || find $etc -mindepth 1 ! -name node.json -exec rm -rf {} +
+    rm -rf $etc
     say "nothing of vdc is left here"
 }
 
