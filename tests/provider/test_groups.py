@@ -98,6 +98,9 @@ def test_a_changed_template_changes_a_tenth_at_a_time_and_keeps_the_work():
     assert_is(world, names(30), "v2")
 
 
+STEPS = ("drain", "delete", "forget", "create")
+
+
 def test_nodes_that_must_be_replaced_are_drained_before_and_a_tenth_is_away_at_most():
     world = World(replaces=True)
     run(world, names(30))
@@ -107,7 +110,7 @@ def test_nodes_that_must_be_replaced_are_drained_before_and_a_tenth_is_away_at_m
     assert world.most_away == 3
     assert world.lost_work == []
     for name in names(30):
-        order = [world.calls.index(f"{what} {name}") for what in ("drain", "delete", "create")]
+        order = [world.calls.index(f"{what} {name}") for what in STEPS]
         assert order == sorted(order)
     assert_is(world, names(30), "v2")
 

@@ -13,7 +13,7 @@ from vdc.provider.drivers.libvirt import disks, explain, marks, xml
 from vdc.provider.drivers.libvirt.capability import domain_type
 from vdc.provider.drivers.libvirt.marks import Essence, Mark
 from vdc.provider.drivers.libvirt.model import Bridge
-from vdc.provider.drivers.libvirt.names import Names, mac, realm
+from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, mac, realm
 from vdc.provider.drivers.libvirt.placement import Room, place
 from vdc.provider.drivers.libvirt.sdk import parsed
 
@@ -93,11 +93,23 @@ def test_a_domain_without_a_mark_is_not_ours():
 
 
 def test_names_tell_realms_and_nodes_apart():
-    names = Names("dc.dev.0")
-    assert names.node(names.of_node("n-1", "disk.qcow2")) == "n-1"
-    assert not names.of_node("n-10", "x").startswith(names.node_prefix("n-1"))
-    assert names.node(names.shared("base", "f" * 64, "raw")) is None
+    names, others = Names("dc.dev.00000000"), Names("dc.dev.11111111")
+    assert names.labelled(names.label("n-1")) == "n-1"
+    assert not names.disk("n-10").startswith(names.of_node("n-1"))
+    shared = names.shared("base", "f" * 64, ".raw")
+    assert names.is_shared(shared)
+    assert not names.is_shared(names.disk("n-1"))
+    mine = (names.label("n-1"), names.disk("n-1"), shared, names.network("lab", "10.0.0.0/8"))
+    assert all(names.is_ours(name) and not others.is_ours(name) for name in mine)
     assert realm("dc", "dev", "one CA") != realm("dc", "dev", "another CA")
+
+
+def test_a_containers_disks_are_found_by_the_kernel():
+    names = Names(realm("a" * 32, "b" * 32, "ca"))
+    node = "n" * 63
+    mounted = (names.disk(node), names.seed(node, "f" * 64), names.shared("load", "f" * 64))
+    paths = [f"/var/lib/libvirt/images/{names.folder}/{name}" for name in mounted]
+    assert max(map(len, paths)) <= LONGEST_LOOP_PATH
 
 
 def test_a_node_keeps_its_network_address():

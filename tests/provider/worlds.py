@@ -139,6 +139,7 @@ class WorldMembers:
         await asyncio.sleep(0)
         if name in self.world.never_ready:
             raise NodeError("not ready after 1 s")
+        assert name in self.world.nodes, "an old one passes for ready"
         self.world.away_at_once = max(0, self.world.away_at_once - 1)
         self.world.known.add(name)
         self.world.ineligible.discard(name)
@@ -170,6 +171,13 @@ class WorldMembers:
                 world.work.setdefault(target, set()).update(world.work.pop(name))
             self.knife.touch()
         return held
+
+    async def forget(self, name: str) -> None:
+        """It is known no longer."""
+        self.knife.touch()
+        assert name not in self.world.nodes
+        self.world.calls.append(f"forget {name}")
+        self.world.known.discard(name)
 
     async def forget_others(self, names: frozenset[str]) -> None:
         """The others are no longer known."""

@@ -125,6 +125,8 @@ class _Change:
             if node.name in held:
                 raise NodeError(held[node.name])
             await self.driver.delete(node.name)
+            # Until its heartbeat is missed the old one passes for ready, and keeps its name.
+            await self.members.forget(node.name)
         await self.settle(node.name)
 
 

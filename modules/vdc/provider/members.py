@@ -76,6 +76,12 @@ class ClientMembers:
             tasks = {node.name: group.create_task(self._until_empty(node)) for node in alive}
         return {name: line for name, task in tasks.items() if (line := task.result())}
 
+    async def forget(self, name: str) -> None:
+        """See :class:`~vdc.provider.drivers.Members`."""
+        for node in await self._nomad.nodes():
+            if node.name == name:
+                await self._nomad.purge_node(node.id)
+
     async def forget_others(self, names: frozenset[str]) -> None:
         """See :class:`~vdc.provider.drivers.Members`.
 
@@ -154,6 +160,9 @@ class ServerMembers:
     async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
         """No work, nothing held."""
         return {}
+
+    async def forget(self, name: str) -> None:
+        """Autopilot removes it when its successor has come."""
 
     async def forget_others(self, names: frozenset[str]) -> None:
         """Autopilot removes dead servers."""

@@ -101,5 +101,12 @@ class Members(Protocol):
             For each node that still holds work at the deadline, one line that names the work.
         """
 
+    async def forget(self, name: str) -> None:
+        """Makes the pool forget a node that is gone and comes back as another of its name.
+
+        Raises:
+            SchedulerError: It was not told.
+        """
+
     async def forget_others(self, names: frozenset[str]) -> None:
         """Makes the pool forget every node of the group but these; they are gone for good."""
