@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import psutil
 
 from nomad_lab import GROUP, SITE, NomadLab
 from vdc.client import PoolClient
-from vdc.provider import pki, processes
+from vdc.provider import pki, processes, settings
 from vdc.provider.slots import HOST, choose
 
 _PATIENCE_S = 90.0
@@ -31,7 +30,6 @@ class PoolLab:
     library: tuple[Path, ...] = ()
     operator: str = field(default="", repr=False)
     viewer: str = field(default="", repr=False)
-    service: str = field(default="", repr=False)
     port: int = 0
 
     @property
@@ -54,7 +52,7 @@ class PoolLab:
         chosen = self.operator if token is None else token
         return PoolClient(self.address, self.folder / "tls" / "ca.pem", chosen)
 
-    def configure(self, price: str | None = "0.02", labels: dict[str, str] | None = None) -> None:
+    def configure(self) -> None:
         """Writes the configuration."""
         tls = self.folder / "tls"
         scheduler = self.lab.folder / "tls"
@@ -70,26 +68,29 @@ class PoolLab:
                 "cert_file": str(scheduler / "cert.pem"),
                 "key_file": str(scheduler / "key.pem"),
             },
-            "token_file": str(self.folder / "token"),
             "join": {
                 "cert_file": str(self.folder / "join-cert.pem"),
                 "key_file": str(self.folder / "join-key.pem"),
                 "bundles_dir": str(self.folder / "bundles"),
             },
             "packages_dir": str(self.lab.folder / "packages"),
-            "groups": [
-                {
-                    "site": SITE,
-                    "name": GROUP,
-                    "node_class": GROUP,
-                    "labels": {"tier": "general"} if labels is None else labels,
-                    "price": price,
-                }
-            ],
-            "currency": "USD",
             "library": [str(folder) for folder in self.library],
         }
         processes.write_private(self.config, json.dumps(content))
+
+    def declare(self, price: str | None = "0.02", labels: dict[str, str] | None = None) -> None:
+        """Writes what the stack declares, for the service to follow."""
+        group = {
+            "site": SITE,
+            "name": GROUP,
+            "node_class": GROUP,
+            "labels": {"tier": "general"} if labels is None else labels,
+            "price": price,
+        }
+        items = settings.encode({"groups": [group], "currency": "USD"})
+        self.lab.call(
+            "PUT", f"/v1/var/{settings.PATH}", body={"Path": settings.PATH, "Items": items}
+        )
 
     def start(self) -> None:
         """Starts the service and waits until it listens."""
@@ -109,10 +110,6 @@ class PoolLab:
         process.kill()
         process.wait(10)
 
-    def reload(self) -> None:
-        """Makes the service read its configuration again."""
-        self.process.send_signal(signal.SIGHUP)
-
     def stop(self) -> None:
         """Ends the service in order."""
         asyncio.run(processes.stop(processes.find(self.config)))
@@ -124,14 +121,13 @@ def pool_lab(lab: NomadLab, folder: Path, library: Sequence[Path] = ()) -> Itera
     pool = PoolLab(lab, folder, tuple(library))
     pool.operator = lab.token("vdc-operator")
     pool.viewer = lab.token("vdc-viewer")
-    pool.service = lab.token("vdc-pool-service")
     pool.port = choose(str(folder), ()).ports.http
-    lab.certificate(folder / "tls")
+    lab.let_in(lab.certificate(folder / "tls"))
     issuer = pki.new_issuer(lab.authority, "lab")
     processes.write_private(folder / "join-cert.pem", issuer.cert)
     processes.write_private(folder / "join-key.pem", issuer.key)
-    processes.write_private(folder / "token", pool.service)
     pool.configure()
+    pool.declare()
     try:
         pool.start()
         yield pool

@@ -27,7 +27,7 @@ def pool(lab: NomadLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Po
     folder = tmp_path_factory.mktemp("service")
     with pool_lab(lab, folder, [PACKAGES]) as pool:
         yield pool
-        for token in (pool.operator, pool.viewer, pool.service, lab.management):
+        for token in (pool.operator, pool.viewer, lab.management):
             assert token not in pool.log.read_text()
 
 

@@ -73,8 +73,7 @@ class _Client:
 @pytest.fixture
 def client(judge: _Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Client:
     """The whole application, never started: its scheduler is out of touch."""
-    (tmp_path / "token").write_text("own-secret")
-    monkeypatch.setattr("vdc.pool.service.Nomad", lambda _: judge)
+    monkeypatch.setattr("vdc.pool.service.Nomad", lambda *_: judge)
     monkeypatch.setattr("vdc.pool.service._READY_S", 0.01)
     service = Service(
         PoolConfig.of(
@@ -85,7 +84,6 @@ def client(judge: _Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _C
                 "cert_file": "c",
                 "key_file": "k",
                 "scheduler": {"addresses": [], "ca_file": "a", "cert_file": "c", "key_file": "k"},
-                "token_file": str(tmp_path / "token"),
                 "packages_dir": str(tmp_path),
             }
         )
@@ -156,6 +154,12 @@ def test_what_is_open_tells_nothing(client, path):
     for secret in ("secret-centre", "1.", "node", "vdc", "nomad", "uvicorn"):
         assert secret not in answer.text.lower().replace("<!doctype html>", "")
     assert "server" not in answer.headers
+
+
+def test_where_no_ca_is_configured_nobody_joins(client):
+    for method, path in (("POST", "nodes/n"), ("POST", "nodes/n/renewal"), ("GET", "bundles/0")):
+        answer = client.request(method, JOINING + path)
+        assert (answer.status_code, answer.text) == (404, "there is nothing at this address\n")
 
 
 def test_headers_of_every_answer(client):

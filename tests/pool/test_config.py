@@ -23,7 +23,6 @@ WHOLE = {
         "cert_file": "/sc",
         "key_file": "/sk",
     },
-    "token_file": "/t",
     "packages_dir": "/p",
     "groups": [{"site": "here", "name": "workers", "labels": {"tier": "general"}, "price": "0.02"}],
 }
@@ -38,6 +37,14 @@ def test_what_is_left_out_or_unknown_is_no_harm(tmp_path):
     assert config.groups[0].price == Decimal("0.02")
 
 
+def test_who_may_take_nodes_in_writes_an_audit_beside_the_service():
+    files = {"cert_file": "/s/join-cert.pem", "key_file": "/s/join-key.pem", "bundles_dir": "/b"}
+    assert PoolConfig.of(WHOLE).join is None
+    join = PoolConfig.of({**WHOLE, "join": files}).join
+    assert join
+    assert str(join.audit_file) == "/s/audit.jsonl"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -45,7 +52,8 @@ def test_what_is_left_out_or_unknown_is_no_harm(tmp_path):
         ("{", "is damaged"),
         ("[]", "is damaged"),
         (json.dumps({**WHOLE, "port": "many"}), "is damaged"),
-        (json.dumps({key: WHOLE[key] for key in WHOLE if key != "token_file"}), "'token_file'"),
+        (json.dumps({**WHOLE, "join": {"cert_file": "/c"}}), "'key_file'"),
+        (json.dumps({key: WHOLE[key] for key in WHOLE if key != "key_file"}), "'key_file'"),
         (json.dumps({**WHOLE, "groups": [{**WHOLE["groups"][0], "price": "x"}]}), "is damaged"),
     ],
 )

@@ -74,8 +74,7 @@ def test_nodes_carry_their_group_s_facts_and_new_ones_restart_nothing(pool, clie
     run = client.run(RunRequest(command=("sleep", "1000"), labels={"tier": "general"}))
     wait_for("running", lambda: client.run_of(run.id).state == "running")
     pids = {process.pid for process in _agents(lab)}
-    pool.configure(price="3", labels={"tier": "gold"})
-    pool.reload()
+    pool.declare(price="3", labels={"tier": "gold"})
     meta = {"price_per_hour": "3.0", "label_tier": "gold"}
     for node in lab.call("GET", "/v1/nodes"):
         wait_for("new facts", lambda node=node: meta.items() <= _meta(lab, node["ID"]).items())
@@ -84,8 +83,7 @@ def test_nodes_carry_their_group_s_facts_and_new_ones_restart_nothing(pool, clie
     assert client.run_of(run.id).state == "running"
     assert {process.pid for process in _agents(lab)} == pids
     client.stop_run(run.id)
-    pool.configure()
-    pool.reload()
+    pool.declare()
 
 
 def _meta(lab, node_id):

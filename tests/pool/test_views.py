@@ -26,7 +26,6 @@ CONFIG = PoolConfig.of(
         "cert_file": "c",
         "key_file": "k",
         "scheduler": {"addresses": [], "ca_file": "a", "cert_file": "c", "key_file": "k"},
-        "token_file": "t",
         "packages_dir": "p",
         "groups": [
             {"site": "here", "name": "workers", "node_class": "w", "price": "0.02"},

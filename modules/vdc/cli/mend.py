@@ -92,11 +92,15 @@ async def forget(stack: Stack, names: Collection[str]) -> None:
     from vdc.pool.config import PoolConfig
     from vdc.scheduler.access import Access
     from vdc.scheduler.client import Nomad
+    from vdc.scheduler.login import Login
 
-    config = PoolConfig.load(stack.own.pool / "service.json")
+    told = stack.own.pool / "service.json"
+    if not told.exists():
+        return  # the service runs elsewhere, and with it are the keys
+    config = PoolConfig.load(told)
     files = config.scheduler
-    access = Access(files.addresses, files.ca_file, files.cert_file, files.key_file, config.token)
-    async with Nomad(access) as nomad:
+    access = Access(files.addresses, files.ca_file, files.cert_file, files.key_file)
+    async with Nomad(access, Login(config.key_file)) as nomad:
         for node in await nomad.nodes():
             if node.name in names:
                 await nomad.purge_node(node.id)

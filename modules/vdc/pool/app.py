@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from vdc.pool import refusal
 from vdc.pool.auth import Guard
+from vdc.pool.declared import router as declared
 from vdc.pool.joining.routes import router as joining
 from vdc.pool.routes import router
 from vdc.pool.service import Service
@@ -43,6 +44,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Guard, gate=lambda: service.gate)
     refusal.install(app)
     app.include_router(router)
+    app.include_router(declared)
     app.include_router(joining)
     app.include_router(depot())
 

@@ -1,11 +1,11 @@
-"""What the pool service is told when it is started: one JSON file, written by the provider."""
+"""What the pool service is told: where it stands by a file, what is declared while it runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,9 @@ class JoinFiles:
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """Everything the service is told.
+    """Everything the service is told, by one JSON file that the provider writes.
+
+    What the stack declares may be missing there: see :meth:`declaring`.
 
     Attributes:
         name: The data centre's name.
@@ -109,7 +111,6 @@ class PoolConfig:
         cert_file: The service's certificate, PEM.
         key_file: Its private key, PEM.
         scheduler: How the scheduler is reached.
-        token_file: Holds the service's own ACL token and nothing else.
         packages_dir: Where library artifacts are unpacked.
         groups: The declared node groups.
         currency: ISO 4217 code of every price.
@@ -125,7 +126,6 @@ class PoolConfig:
     cert_file: Path
     key_file: Path
     scheduler: SchedulerFiles
-    token_file: Path
     packages_dir: Path
     groups: tuple[Group, ...]
     currency: str
@@ -133,14 +133,6 @@ class PoolConfig:
     join: JoinFiles | None = None
     endpoints: tuple[str, ...] = ()
     work_user: str = layout.WORK_USER
-
-    @property
-    def token(self) -> str:
-        """The service's own ACL token, read anew each time."""
-        try:
-            return self.token_file.read_text().strip()
-        except OSError as error:
-            raise StackError(f"the pool service's token cannot be read: {error}") from error
 
     @classmethod
     def load(cls, path: Path) -> PoolConfig:
@@ -177,15 +169,31 @@ class PoolConfig:
                 cert_file=Path(scheduler["cert_file"]),
                 key_file=Path(scheduler["key_file"]),
             ),
-            token_file=Path(raw["token_file"]),
             packages_dir=Path(raw["packages_dir"]),
-            groups=tuple(_group(group) for group in raw.get("groups", ())),
-            currency=str(raw.get("currency", "USD")),
-            library=tuple(Path(folder) for folder in raw.get("library", ())),
+            groups=(),
+            currency="USD",
+            library=(),
             join=_join(raw["join"]) if raw.get("join") else None,
-            endpoints=tuple(str(address) for address in raw.get("endpoints") or (listening,)),
+            endpoints=(listening,),
             work_user=str(raw.get("work_user") or layout.WORK_USER),
-        )
+        ).declaring(raw)
+
+    def declaring(self, raw: Mapping[str, Any]) -> PoolConfig:
+        """The same service with what the stack declares now; what is left out stays as it is.
+
+        Raises:
+            KeyError, ValueError, TypeError, ArithmeticError: It is not in the form that is known.
+        """
+        change: dict[str, Any] = {}
+        if "groups" in raw:
+            change["groups"] = tuple(_group(group) for group in raw["groups"])
+        if "currency" in raw:
+            change["currency"] = str(raw["currency"])
+        if "library" in raw:
+            change["library"] = tuple(Path(folder) for folder in raw["library"])
+        if raw.get("endpoints"):
+            change["endpoints"] = tuple(str(address) for address in raw["endpoints"])
+        return replace(self, **change)
 
 
 def _join(raw: Mapping[str, Any]) -> JoinFiles:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import ssl
 import sys
@@ -20,7 +19,6 @@ from vdc.pool.app import create_app
 from vdc.pool.config import PoolConfig
 from vdc.pool.service import Service
 
-_LOG = logging.getLogger(__name__)
 # For answers under way, and for peers that do not take leave of TLS.
 _GRACE_S = 2
 
@@ -38,7 +36,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(path: Path) -> None:
-    """Serves until SIGTERM or SIGINT; SIGHUP reads groups and library folders anew.
+    """Serves until SIGTERM or SIGINT.
 
     Raises:
         StackError: The configuration, the certificate or the address cannot be used.
@@ -51,14 +49,6 @@ async def serve(path: Path) -> None:
         harden(server.config.ssl)
     except (OSError, ssl.SSLError) as error:
         raise StackError(f"the pool service's certificates cannot be used: {error}") from error
-
-    def reload() -> None:
-        try:
-            service.declare(PoolConfig.load(path))
-        except VdcError as error:
-            _LOG.error("the changed configuration is not used: %s", error)
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     await server.serve()
 
 

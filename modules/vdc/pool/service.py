@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from vdc.client.models import App, Endpoint, Event, Progress
-from vdc.errors import PackageError, SchedulerError
+from vdc.errors import PackageError, SchedulerError, StackError
 from vdc.pool import views
 from vdc.pool.aside import aside
 from vdc.pool.auth import Gate
 from vdc.pool.config import PoolConfig
+from vdc.pool.declared import Declared
 from vdc.pool.facts import NodeFacts
 from vdc.pool.follower import Follower
 from vdc.pool.hub import Hub
@@ -33,6 +34,7 @@ from vdc.pool.standing import Standing
 from vdc.pool.watch import Watch
 from vdc.scheduler.access import Access
 from vdc.scheduler.client import Nomad
+from vdc.scheduler.login import Login
 from vdc.scheduler.variables import Variables
 from vdc.scheduler.work import Work
 
@@ -49,14 +51,14 @@ class Service:
     def __init__(self, config: PoolConfig) -> None:
         files = config.scheduler
         self.config = config
-        self.nomad = Nomad(
-            Access(files.addresses, files.ca_file, files.cert_file, files.key_file, config.token)
-        )
+        access = Access(files.addresses, files.ca_file, files.cert_file, files.key_file)
+        self.nomad = Nomad(access, Login(config.key_file))
         self.hub = Hub()
         self.watch = Watch(self.hub)
         self.facts = NodeFacts(self.nomad, config.groups)
         self.follower = Follower(self.nomad, self.watch, self.facts)
         self.gate = Gate(self.nomad, lambda: self.follower.stale)
+        self.declared = Declared(self.nomad, self.declare)
         self.shelf = Shelf(config.library, config.packages_dir)
         self.apps = AppStore(Variables(self.nomad))
         self.desk = (
@@ -79,7 +81,12 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follows the scheduler while the block runs; installations are left where they are."""
-        for part in (self.follower.run(), self.facts.run(), self._take_up()):
+        for part in (
+            self.follower.run(),
+            self.facts.run(),
+            self.declared.run(),
+            self._take_up(),
+        ):
             self._start(part)
         try:
             yield
@@ -91,8 +98,18 @@ class Service:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.nomad.__aexit__()
 
-    def declare(self, config: PoolConfig) -> None:
-        """Takes a changed configuration as far as that needs no new start: groups and library."""
+    def declare(self, raw: Mapping[str, Any]) -> None:
+        """Takes what the stack declares; nothing starts anew.
+
+        Raises:
+            StackError: It cannot be used, and nothing of it is.
+        """
+        try:
+            config = self.config.declaring(raw)
+        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+            raise StackError(
+                f"what the stack declares is damaged ({error}); run `vdc up`"
+            ) from error
         self.config = config
         self.facts.declare(config.groups)
         self.shelf.folders = config.library

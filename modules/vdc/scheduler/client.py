@@ -31,11 +31,12 @@ class Nomad:
     answer is not a success; its ``status`` is the HTTP status, 0 without an answer.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, auth: httpx.Auth | None = None) -> None:
         self._access = access
         self._http = httpx.AsyncClient(
             verify=access.tls(),
             trust_env=False,  # a proxy or CA of the shell's is never meant for this address
+            auth=auth,  # for who has no token but can obtain one
             timeout=_TIMEOUT_S,
             headers={"X-Nomad-Token": access.token} if access.token else {},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),

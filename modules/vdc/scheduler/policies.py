@@ -26,6 +26,7 @@ PROVISIONER = Policy(
       capabilities = ["list-jobs", "read-job", "submit-job"]
       variables {
         path "vdc/join/*" { capabilities = ["read", "write"] }
+        path "vdc/service" { capabilities = ["read", "write", "destroy"] }
       }
     }
     node { policy = "write" }

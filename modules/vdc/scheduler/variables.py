@@ -58,6 +58,23 @@ class Variables:
             raise
         return Variable(path, dict(items), int(raw["ModifyIndex"]))
 
+    async def write(self, path: str, items: Mapping[str, str]) -> None:
+        """Writes whatever is there: for a variable that has one writer."""
+        body = {"Path": path, "Items": dict(items)}
+        await self._nomad.call("PUT", f"/v1/var/{path}", body=body)
+
+    async def changed(self, prefix: str, index: int, wait_s: int) -> tuple[dict[str, int], int]:
+        """Waits until something below ``prefix`` has changed since ``index``, or for ``wait_s``.
+
+        Returns:
+            The index of each variable below it, and the index to wait from next.
+        """
+        params = {"prefix": prefix, "index": str(index), "wait": f"{wait_s}s"}
+        # The server adds a jitter of a sixteenth.
+        answer = await self._nomad.call("GET", "/v1/vars", params=params, timeout=wait_s * 1.1 + 30)
+        found = {str(raw["Path"]): int(raw["ModifyIndex"]) for raw in answer.json() or ()}
+        return found, int(answer.headers["X-Nomad-Index"])
+
     async def delete(self, path: str) -> None:
         """Removes a variable; one that is not there is no error."""
         await self._nomad.call("DELETE", f"/v1/var/{path}")

@@ -85,6 +85,7 @@ class Datacenter(pulumi.ComponentResource):
             "cluster",
             scheduler={**reach, "token": self.authority.bootstrap_token},
             incarnations=servers.incarnations,
+            service_cert=self.authority.service_cert,
             opts=self._inside,
         )
         return ControlPlane({**reach, "token": self.cluster.provisioner_token}, (), self.cluster)
@@ -98,6 +99,7 @@ class Datacenter(pulumi.ComponentResource):
                 "currency": self.plan.currency,
                 "addresses": list(self.plan.control.addresses),
                 "endpoint": list(self.plan.control.endpoint),
+                "servers": self._machines(),
                 # Servers run no work and are no part of what the pool offers.
                 "groups": [_facts(g) for g in self.plan.groups if g.role == "client"],
                 "cert": self.authority.service_cert,
@@ -105,11 +107,19 @@ class Datacenter(pulumi.ComponentResource):
                 "join_cert": self.authority.join_ca_cert,
                 "join_key": self.authority.join_ca_key,
                 "scheduler": control.scheduler,
-                "service_token": self.cluster.service_token,
                 "operator_token": self.cluster.operator_token,
             },
             pulumi.ResourceOptions(parent=self, depends_on=groups),
         )
+
+    def _machines(self) -> Mapping[str, str]:
+        """By name, the addresses of machines that carry a service; none where this one does."""
+        control = self.plan.control
+        if not self.sites[control.site].joins:
+            return {}
+        (group,) = (group for group in self.plan.groups if group.role == "server")
+        names = (node.name for node in group.nodes)
+        return dict(zip(names, control.addresses, strict=True))
 
     def _app(self, stack: str, app: model.App, service: Service, opening: Opening) -> App:
         return App(

@@ -77,7 +77,6 @@ class Cluster(pulumi.CustomResource):
     """``vdc:scheduler:Cluster``: leader, access control, policies, tokens."""
 
     provisioner_token: pulumi.Output[str]
-    service_token: pulumi.Output[str]
     operator_token: pulumi.Output[str]
 
     def __init__(
@@ -86,10 +85,15 @@ class Cluster(pulumi.CustomResource):
         *,
         scheduler: Mapping[str, Any],
         incarnations: pulumi.Input[Sequence[str]],
+        service_cert: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        outputs = _outputs("provisioner_token", "service_token", "operator_token")
-        inputs = {"scheduler": scheduler, "incarnations": incarnations, **outputs}
+        known = {
+            "scheduler": scheduler,
+            "incarnations": incarnations,
+            "service_cert": service_cert,
+        }
+        inputs = {**known, **_outputs("provisioner_token", "operator_token")}
         super().__init__("vdc:scheduler:Cluster", name, inputs, opts)
 
 

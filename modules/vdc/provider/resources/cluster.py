@@ -11,18 +11,18 @@ from vdc.errors import SchedulerError
 from vdc.provider.connection import SchedulerInputs
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.scheduler.client import Nomad
-from vdc.scheduler.policies import OPERATOR, POLICIES, POOL_SERVICE, PROVISIONER, Policy
+from vdc.scheduler.login import TERMS, let_in
+from vdc.scheduler.policies import OPERATOR, POLICIES, PROVISIONER, Policy
 
 _LEADER_S = 60
 _POLL_S = 0.05
 
 _TOKENS: Mapping[str, Policy] = {
     "provisioner_token": PROVISIONER,
-    "service_token": POOL_SERVICE,
     "operator_token": OPERATOR,
 }
 
-_POLICIES_DIGEST = hashlib.sha256(repr(POLICIES).encode()).hexdigest()[:16]
+_POLICIES_DIGEST = hashlib.sha256(repr((POLICIES, TERMS)).encode()).hexdigest()[:16]
 
 
 class ClusterInputs(Inputs):
@@ -30,16 +30,21 @@ class ClusterInputs(Inputs):
 
     Attributes:
         incarnations: Change when a server was made anew, with an empty memory.
+        service_cert: The pool service's certificate; who holds its key gets the service's tokens.
         policies: What the provider's check adds: a digest of the policies that this vdc writes.
     """
 
     scheduler: SchedulerInputs
     incarnations: tuple[str, ...]
+    service_cert: str
     policies: str = ""
 
 
 class Cluster(Resource[ClusterInputs]):
-    """Waits for a leader, bootstraps access control, writes policies and least-right tokens."""
+    """Waits for a leader, bootstraps access control, writes policies, makes least-right tokens.
+
+    The pool service gets no token from here: it signs in with its own key.
+    """
 
     token = "vdc:scheduler:Cluster"  # noqa: S105 - a type token
     inputs = ClusterInputs
@@ -66,6 +71,7 @@ class Cluster(Resource[ClusterInputs]):
                     group.create_task(
                         nomad.put_policy(policy.name, policy.description, policy.rules)
                     )
+            await let_in(nomad, inputs.service_cert)
             tokens = {
                 output: await nomad.ensure_token(output, [policy.name])
                 for output, policy in _TOKENS.items()

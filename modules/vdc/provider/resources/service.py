@@ -1,30 +1,29 @@
-"""``vdc:pool:Service``: the pool service beside the scheduler's servers on this machine."""
+"""``vdc:pool:Service``: the pool service beside the scheduler's servers, wherever they stand."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import json
-import os
 import sys
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import vdc
+from vdc.bootstrap.control import POOL_PORT, ServiceKeys, pool_endpoints
 from vdc.client.profile import Profile
-from vdc.errors import NodeError
-from vdc.home import Home, StackHome
-from vdc.provider import processes
+from vdc.errors import SchedulerError
+from vdc.home import Home
+from vdc.provider import processes, settings
+from vdc.provider.answers import Answers
 from vdc.provider.connection import SchedulerInputs
+from vdc.provider.here import ServiceHere
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.slots import HOST
 from vdc.provider.wire import has_unknown
+from vdc.scheduler.variables import Variables
 
-# Between the agents' slots and the ephemeral ports.
-_FIRST_PORT, _PORTS = 32000, 700
-_LISTEN_S = 30.0
+# On a machine that has just booted, the service is installed meanwhile.
+_ANSWER_S = 180.0
 
 
 class GroupFacts(Inputs):
@@ -38,17 +37,19 @@ class GroupFacts(Inputs):
 
 
 class ServiceInputs(Inputs):
-    """The service's certificate and tokens, and what it knows of the declaration.
+    """The service's keys, and what it knows of the declaration.
 
     Attributes:
-        addresses: Of the control plane; the service listens at the first, else on loopback.
+        addresses: Of the control plane; a service here listens at the first, else on loopback.
         endpoint: Names or addresses by which others reach the service; else ``addresses``.
-        scheduler: How the service reaches the scheduler.
+        servers: By name, the address of each machine that carries a service; empty where the
+            one service is a process here.
+        scheduler: With the provisioner's token, under which the declaration is written.
         join_cert: The CA that the service certifies nodes with.
         join_key: Its key; a Pulumi secret.
-        service_token: The service's own; a Pulumi secret.
         operator_token: Goes into the user's profile; a Pulumi secret.
-        digest: What the provider's check adds: of all that the service is started from.
+        digest: What the provider's check adds: of all that a service here is started from.
+        declared: Likewise, of what services take while they run.
     """
 
     stack: str
@@ -56,44 +57,70 @@ class ServiceInputs(Inputs):
     currency: str
     addresses: tuple[str, ...] = ()
     endpoint: tuple[str, ...] = ()
+    servers: Mapping[str, str] = {}
     groups: tuple[GroupFacts, ...]
     cert: str
     key: str
     join_cert: str
     join_key: str
     scheduler: SchedulerInputs
-    service_token: str
     operator_token: str
     digest: str = ""
+    declared: str = ""
 
     @property
     def host(self) -> str:
-        """Where the service listens."""
+        """Where a service here listens."""
         return self.addresses[0] if self.addresses else HOST
 
-    def endpoints(self, port: int) -> tuple[str, ...]:
-        """Where others reach it."""
-        names = self.endpoint or self.addresses or (HOST,)
-        return tuple(f"https://{_bracketed(name)}:{port}" for name in names)
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Everything the service reads; written before it starts."""
-
-    folder: Path
+    @property
+    def here(self) -> ServiceHere:
+        """The process on this machine, where that is how the service runs."""
+        return ServiceHere(Home.of_user().stack(self.stack).pool, self.host)
 
     @property
-    def config(self) -> Path:
-        return self.folder / "service.json"
+    def port(self) -> int:
+        """The same on every machine, but for a service here, which takes what is free."""
+        return POOL_PORT if self.servers else self.here.port
 
     @property
-    def log(self) -> Path:
-        return self.folder / "service.log"
+    def machines(self) -> Mapping[str, str]:
+        """By name of its machine, where each service answers, ``https://host:port``."""
+        known = self.servers or {"this machine": self.host}
+        return dict(zip(known, pool_endpoints(tuple(known.values()), self.port), strict=True))
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where others reach the service."""
+        return pool_endpoints(self.endpoint or self.addresses or (self.host,), self.port)
+
+    @property
+    def keys(self) -> ServiceKeys:
+        """What a service here proves itself with."""
+        return ServiceKeys(
+            cert=self.cert,
+            key=self.key,
+            join_cert=self.join_cert,
+            join_key=self.join_key,
+            scheduler_cert=self.scheduler.cert,
+            scheduler_key=self.scheduler.key,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What services take while they run."""
+        return {
+            "currency": self.currency,
+            "groups": [group.model_dump() for group in self.groups],
+            "library": [],
+        }
 
 
 class Service(Resource[ServiceInputs]):
-    """One detached process on this machine."""
+    """What is declared, for services to follow; where they do not come with machines, also one.
+
+    That one is a detached process on this machine.
+    """
 
     token = "vdc:pool:Service"  # noqa: S105 - a type token
     inputs = ServiceInputs
@@ -103,155 +130,109 @@ class Service(Resource[ServiceInputs]):
         """Running, from these inputs and this program."""
         if has_unknown(inputs):
             return {}
-        return {"digest": _digest(ServiceInputs.model_validate(inputs))}
+        known = ServiceInputs.model_validate(inputs)
+        return {"digest": _digest(known), "declared": settings.digest(known.settings)}
 
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Address and files stay for the service's life."""
         return {**(old or {}), **self.expect(inputs), "state": "running"}
 
     def drifted(self, inputs: ServiceInputs, old: Outputs) -> Mapping[str, Drift]:
-        """A service that has ended, or that was started from something else."""
-        wanted = {"state": "running", "digest": inputs.digest}
+        """A service that has ended, or that works from something else."""
+        wanted = {"state": "running", "digest": inputs.digest, "declared": inputs.declared}
         return {name: "UPDATE" for name, value in wanted.items() if old.get(name) != value}
 
     async def create(self, call: Call, inputs: ServiceInputs) -> Made:
-        """Writes its files and the user's profile, starts it, waits until it listens."""
-        home = Home.of_user().stack(inputs.stack)
-        files = _Files(home.pool)
-        port = _port(files.config, inputs.host)
-        running = processes.find(files.config)
+        """Returns when every service works from what is declared now."""
+        home, here = Home.of_user().stack(inputs.stack), inputs.here
         digest = _digest(inputs)
-        if not running or _recorded_digest(files.config) != digest:
-            await processes.stop(running)
-            _write(files, inputs, port, digest)
-            command = [sys.executable, "-m", "vdc.pool", "--config", str(files.config)]
-            process = processes.start(command, files.folder, files.log, _fetching())
-            await processes.wait_listening(process, inputs.host, port, files.log, _LISTEN_S)
-        address = f"https://{_bracketed(inputs.host)}:{port}"
-        Profile(address, files.folder / "ca.pem", inputs.operator_token).save(home.profile)
-        return Made(_outputs(home, inputs, "running", digest))
+        async with inputs.scheduler.connect() as nomad:
+            await _declare(Variables(nomad), settings.encode(inputs.settings))
+        ca_cert = inputs.scheduler.ca_cert
+        if inputs.servers:
+            processes.write_private(here.ca, ca_cert)
+        else:
+            schedulers = inputs.scheduler.addresses
+            await here.start(
+                inputs.datacenter, inputs.endpoints, schedulers, ca_cert, inputs.keys, digest
+            )
+        declared = settings.digest(inputs.settings)
+        async with Answers(ca_cert, inputs.operator_token) as answers:
+            waiting = [
+                answers.problem(name, address, declared, _ANSWER_S)
+                for name, address in inputs.machines.items()
+            ]
+            problems = tuple(filter(None, await asyncio.gather(*waiting)))
+        outputs = _outputs(inputs, "running", digest, declared)
+        Profile(outputs["address"], here.ca, inputs.operator_token).save(home.profile)
+        return Made(outputs, problems)
 
     async def update(self, call: Call, inputs: ServiceInputs, old: Outputs) -> Made:
-        """A restart in place; work on the pool does not notice."""
+        """In place; only a service here may have to start anew, which work does not notice."""
         return await self.create(call, inputs)
 
     async def read(self, call: Call, inputs: ServiceInputs, old: Outputs) -> Outputs | None:
-        """Whether it runs, and from which inputs."""
-        home = Home.of_user().stack(inputs.stack)
-        files = _Files(home.pool)
-        if not files.config.exists():
-            return {**old, "state": "stopped"}
-        state = "running" if processes.find(files.config) else "stopped"
-        digest = _recorded_digest(files.config)
-        return _outputs(home, inputs, state, digest)
+        """Whether all of it runs, and from what."""
+        async with inputs.scheduler.connect() as nomad:
+            try:
+                found = await Variables(nomad).get(settings.PATH)
+            except SchedulerError:
+                declared = str(old.get("declared", ""))
+            else:
+                declared = found.items.get("digest", "") if found else ""
+        if not inputs.servers:
+            if not inputs.here.digest:
+                return {**old, "state": "stopped"}
+            state = "running" if inputs.here.runs else "stopped"
+            return _outputs(inputs, state, inputs.here.digest, declared)
+        async with Answers(inputs.scheduler.ca_cert, inputs.operator_token) as answers:
+            alive = await asyncio.gather(*map(answers.alive, inputs.machines.values()))
+        state = "running" if all(alive) else "stopped"
+        return _outputs(inputs, state, str(old.get("digest", "")), declared)
 
     async def delete(self, call: Call, inputs: ServiceInputs, old: Outputs) -> None:
-        """Ends the process and removes its files."""
+        """Ends a service here; those that came with machines go with them."""
+        async with inputs.scheduler.connect() as nomad:
+            try:
+                await Variables(nomad).delete(settings.PATH)
+            except SchedulerError as error:
+                if error.status:  # without one the scheduler is gone, and the variable with it
+                    raise
         await end(inputs.stack)
 
 
 async def end(stack: str) -> None:
-    """Ends a stack's pool service and removes its files and the user's profile; idempotent."""
+    """Ends a stack's service here, and removes its files and the user's profile; idempotent."""
     home = Home.of_user().stack(stack)
-    await processes.stop(processes.find(_Files(home.pool).config))
-    processes.remove_tree(home.pool)
+    await ServiceHere(home.pool, HOST).end()
     home.profile.unlink(missing_ok=True)
 
 
-def _write(files: _Files, inputs: ServiceInputs, port: int, digest: str) -> None:
-    texts = {
-        "ca.pem": inputs.scheduler.ca_cert,
-        "cert.pem": inputs.cert,
-        "key.pem": inputs.key,
-        "join-cert.pem": inputs.join_cert,
-        "join-key.pem": inputs.join_key,
-        "scheduler-cert.pem": inputs.scheduler.cert,
-        "scheduler-key.pem": inputs.scheduler.key,
-        "token": inputs.service_token,
-    }
-    for name, text in texts.items():
-        processes.write_private(files.folder / name, text)
-    folder = files.folder
-    config = {
-        "name": inputs.datacenter,
-        "host": inputs.host,
-        "port": port,
-        "endpoints": list(inputs.endpoints(port)),
-        "cert_file": str(folder / "cert.pem"),
-        "key_file": str(folder / "key.pem"),
-        "scheduler": {
-            "addresses": list(inputs.scheduler.addresses),
-            "ca_file": str(folder / "ca.pem"),
-            "cert_file": str(folder / "scheduler-cert.pem"),
-            "key_file": str(folder / "scheduler-key.pem"),
-        },
-        "token_file": str(folder / "token"),
-        "join": {
-            "cert_file": str(folder / "join-cert.pem"),
-            "key_file": str(folder / "join-key.pem"),
-            "bundles_dir": str(Home.of_user().bundles),
-        },
-        "packages_dir": str(Home.of_user().packages),
-        "currency": inputs.currency,
-        "groups": [group.model_dump() for group in inputs.groups],
-        "library": [],
-        "digest": digest,
-    }
-    processes.write_private(files.config, json.dumps(config, indent=2) + "\n")
-
-
-def _fetching() -> list[str]:
-    """Variables that say how this machine reaches a package index: the service fetches with pip."""
-    names = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
-    return [name for name in os.environ if name.startswith("PIP_") or name.upper() in names]
-
-
-def _port(config: Path, host: str) -> int:
-    """The port it has, else a free one: the search starts at a place given by the stack."""
-    try:
-        return int(json.loads(config.read_text())["port"])
-    except (OSError, ValueError, KeyError):
-        pass
-    start = zlib.crc32(str(config).encode()) % _PORTS
-    for offset in range(_PORTS):
-        port = _FIRST_PORT + (start + offset) % _PORTS
-        if processes.port_free(host, port):
-            return port
-    raise NodeError(f"no free port between {_FIRST_PORT} and {_FIRST_PORT + _PORTS}")
+async def _declare(variables: Variables, items: Mapping[str, str]) -> None:
+    """Writes what is declared, unless that is there: every write wakes every service."""
+    found = await variables.get(settings.PATH)
+    if found is None or found.items != items:
+        await variables.write(settings.PATH, items)
 
 
 def _digest(inputs: ServiceInputs) -> str:
-    """Of all the service is started from, its own program included."""
-    facts = (
-        inputs.model_dump_json(exclude={"digest"}),
-        vdc.__version__,
-        vdc.__file__,
-        sys.executable,
+    """Of all that a service here is started from, its own program included."""
+    started = inputs.model_dump_json(
+        exclude={"digest", "declared", "operator_token", "groups", "currency"}
     )
+    facts = (started, vdc.__version__, vdc.__file__, sys.executable)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def _recorded_digest(config: Path) -> str:
-    try:
-        return str(json.loads(config.read_text())["digest"])
-    except (OSError, ValueError, KeyError):
-        return ""
-
-
-def _outputs(home: StackHome, inputs: ServiceInputs, state: str, digest: str) -> dict[str, Any]:
-    port = _port(_Files(home.pool).config, inputs.host)
-    address = f"https://{_bracketed(inputs.host)}:{port}"
+def _outputs(inputs: ServiceInputs, state: str, digest: str, declared: str) -> dict[str, Any]:
+    address = next(iter(inputs.endpoints if inputs.servers else inputs.machines.values()))
     return {
         "address": address,
-        "endpoints": list(inputs.endpoints(port)),
+        "endpoints": list(inputs.endpoints),
         "console": f"{address}/",
-        "ca_file": str(home.pool / "ca.pem"),
-        "profile": str(home.profile),
+        "ca_file": str(inputs.here.ca),
+        "profile": str(Home.of_user().stack(inputs.stack).profile),
         "state": state,
         "digest": digest,
+        "declared": declared,
     }
-
-
-def _bracketed(name: str) -> str:
-    """A host name or address as it stands in a URL."""
-    return f"[{name}]" if ":" in name else name

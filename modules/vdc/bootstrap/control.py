@@ -1,0 +1,166 @@
+"""What a machine that carries the control plane gets beside what every node gets. Pure.
+
+There stand a scheduler server and, beside it, the pool service. All that the service needs for
+its whole life comes with the machine's own files; what changes it learns from the scheduler.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vdc.bootstrap import layout
+from vdc.bootstrap.agent import ServerRole
+from vdc.bootstrap.node import NodeFile, server_agent
+
+POOL = layout.ETC / "pool"
+"""The service's configuration and keys, for the service's user alone."""
+POOL_DATA = layout.LIB / "pool"
+"""Its program, and the software of packages."""
+POOL_PORT = 4650
+"""Where it listens."""
+
+
+@dataclass(frozen=True)
+class ServiceKeys:
+    """What the pool service proves itself with, PEM.
+
+    Attributes:
+        cert: Its own certificate; the scheduler lets in who holds its key.
+        key: Of ``cert``.
+        join_cert: The CA that it certifies nodes with.
+        join_key: Of ``join_cert``.
+        scheduler_cert: With which it may call the scheduler's API.
+        scheduler_key: Of ``scheduler_cert``.
+    """
+
+    cert: str
+    key: str = field(repr=False)
+    join_cert: str
+    join_key: str = field(repr=False)
+    scheduler_cert: str
+    scheduler_key: str = field(repr=False)
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Contents by file name."""
+        return {
+            "cert.pem": self.cert,
+            "key.pem": self.key,
+            "join-cert.pem": self.join_cert,
+            "join-key.pem": self.join_key,
+            "scheduler-cert.pem": self.scheduler_cert,
+            "scheduler-key.pem": self.scheduler_key,
+        }
+
+
+@dataclass(frozen=True)
+class Carry:
+    """The control plane on machines of its own.
+
+    Attributes:
+        datacenter: The data centre's name.
+        addresses: By node name, the address that agents and other servers dial.
+        endpoints: Where others reach the pool API, ``https://host:port``.
+        gossip_key: 32 bytes, base64.
+        cert: The scheduler servers' certificate, PEM.
+        key: Its key.
+        service: What the pool service holds.
+    """
+
+    datacenter: str
+    addresses: Mapping[str, str]
+    endpoints: tuple[str, ...]
+    gossip_key: str = field(repr=False)
+    cert: str
+    key: str = field(repr=False)
+    service: ServiceKeys
+
+    def agent(self, name: str, site: str) -> str:
+        """One server's agent configuration; it finds the others by their addresses."""
+        peers = tuple(at(address, layout.PORTS.serf) for address in self.addresses.values())
+        servers = ServerRole(len(peers), peers, self.gossip_key)
+        return server_agent(name, site, self.addresses[name], servers)
+
+    def files(self, name: str) -> tuple[NodeFile, ...]:
+        """One server's further files: its certificate, and all that its pool service reads."""
+        own = self.addresses[name]
+        # Its own server first: that one is there whenever the service is.
+        ordered = (own, *(address for address in self.addresses.values() if address != own))
+        told = service_config(
+            self.datacenter,
+            host=own,
+            port=POOL_PORT,
+            endpoints=self.endpoints,
+            schedulers=[f"https://{at(address, layout.PORTS.http)}" for address in ordered],
+            keys=POOL,
+            ca=layout.CA,
+            packages=POOL_DATA / "packages",
+            bundles=POOL_DATA / "bundles",
+        )
+        return (
+            NodeFile(layout.TLS.cert, self.cert, 0o600),
+            NodeFile(layout.TLS.key, self.key, 0o600),
+            NodeFile(POOL / "service.json", json.dumps(told) + "\n", 0o600),
+            *(NodeFile(POOL / file, text, 0o600) for file, text in self.service.files.items()),
+        )
+
+
+def service_config(
+    name: str,
+    *,
+    host: str,
+    port: int,
+    endpoints: Sequence[str],
+    schedulers: Sequence[str],
+    keys: Path,
+    ca: Path,
+    packages: Path,
+    bundles: Path,
+) -> dict[str, Any]:
+    """The pool service's ``service.json``: what never changes while it runs.
+
+    Args:
+        name: The data centre's name.
+        host: Address to listen on.
+        port: Port to listen on.
+        endpoints: Where others reach it, ``https://host:port``.
+        schedulers: ``https://host:port`` of the scheduler's servers, in the order of trial.
+        keys: Folder of :attr:`ServiceKeys.files`; the audit is written there as well.
+        ca: The data centre's CA.
+        packages: Where software of packages is unpacked.
+        bundles: Holds what nodes fetch.
+    """
+    return {
+        "name": name,
+        "host": host,
+        "port": port,
+        "endpoints": list(endpoints),
+        "cert_file": str(keys / "cert.pem"),
+        "key_file": str(keys / "key.pem"),
+        "scheduler": {
+            "addresses": list(schedulers),
+            "ca_file": str(ca),
+            "cert_file": str(keys / "scheduler-cert.pem"),
+            "key_file": str(keys / "scheduler-key.pem"),
+        },
+        "join": {
+            "cert_file": str(keys / "join-cert.pem"),
+            "key_file": str(keys / "join-key.pem"),
+            "bundles_dir": str(bundles),
+        },
+        "packages_dir": str(packages),
+    }
+
+
+def pool_endpoints(names: Sequence[str], port: int = POOL_PORT) -> tuple[str, ...]:
+    """``https://host:port`` of the pool API by names or addresses."""
+    return tuple(f"https://{at(name, port)}" for name in names)
+
+
+def at(host: str, port: int) -> str:
+    """``host:port`` as it stands in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
