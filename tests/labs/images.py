@@ -96,5 +96,11 @@ def _build(built: Path) -> None:
     half = built.with_name("half-built")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir()
-    subprocess.run([RECIPE / "build.sh", half], check=True, stdin=subprocess.DEVNULL)
+    print("==> Building the labs' machine image, about 90 s", flush=True)
+    log = half / "build.log"
+    with log.open("wb") as said:
+        words = (RECIPE / "build.sh", half)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+    if done.returncode:
+        raise AssertionError(f"the image is not built: {log.read_text()[-2000:]}")
     half.rename(built)

@@ -1,7 +1,9 @@
-"""Processes of labs, each known by a path in its own command line."""
+"""Programs that labs run: those that end, and those that are known by a path they were given."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -9,6 +11,19 @@ import psutil
 from vdc.provider.processes import find
 
 _END_S = 15.0
+
+
+def output(words: Sequence[str]) -> str:
+    """Runs a command; its output.
+
+    Raises:
+        AssertionError: It failed; with what it said.
+    """
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip() or done.stdout.strip()
+        raise AssertionError(f"{' '.join(words)}: code {done.returncode}: {said}")
+    return done.stdout
 
 
 def kill(mark: Path | str) -> None:

@@ -22,7 +22,7 @@ clean() {
 trap clean EXIT
 
 packages=(
-    systemd-sysv systemd-timesyncd dbus udev kmod iproute2 iputils-ping procps sudo
+    systemd-sysv systemd-resolved systemd-timesyncd dbus udev kmod iproute2 iputils-ping procps sudo
     cloud-init cloud-guest-utils openssh-server
     ca-certificates curl openssl python3 openjdk-17-jre-headless libfaketime
     linux-image-cloud-amd64 initramfs-tools zstd
@@ -48,9 +48,10 @@ mmdebstrap --quiet --mode=root --variant=minbase --arch=amd64 \
     --customize-hook='chroot "$1" systemctl --quiet enable systemd-networkd' \
     --customize-hook='chroot "$1" systemctl --quiet mask '"${idle[*]}" \
     --customize-hook='rm -f "$1"/etc/ssh/ssh_host_*' \
+    --customize-hook='ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"' \
     --customize-hook='echo debian >"$1/etc/hostname"' \
     --customize-hook='printf "127.0.0.1 localhost\n::1 localhost\n" >"$1/etc/hosts"' \
-    --customize-hook=': >"$1/etc/fstab"; : >"$1/etc/machine-id"; : >"$1/etc/resolv.conf"' \
+    --customize-hook=': >"$1/etc/fstab"; : >"$1/etc/machine-id"' \
     bookworm "$root"
 
 # Holds the system, an agent and software that is unpacked; sparse, so that its size costs nothing.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,25 +12,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from labs.images import Image
 from labs.libvirt.host import BRIDGE, Host
+from labs.libvirt.lab import Lab
+from nomad_lab import wait_for
 
 _EMULATOR = "/usr/lib/libvirt/libvirt_lxc"
+# Serves what cloud-init writes when it is done, which is after this.
+_USER_DATA = """\
+#cloud-config
+runcmd:
+  - systemd-run --unit=result python3 -m http.server --directory /var/lib/cloud/data 8000
+"""
 
 
 @dataclass(frozen=True)
 class Domain:
-    """A machine on a host of the lab.
-
-    Attributes:
-        user_data: Its cloud-config.
-    """
+    """A machine on a host of the lab, which says over HTTP when cloud-init is done."""
 
     name: str
     host: Host
-    user_data: str
     memory_mib: int = 1024
 
     @property
@@ -44,7 +50,9 @@ class Domain:
         disk = self._file("raw")
         subprocess.run(["qemu-img", "convert", "-O", "raw", image.root, disk], check=True)
         with _seed_folder(self) as seed:
-            words = ("mke2fs", "-q", "-t", "ext2", "-d", str(seed), str(self._file("seed")), "1M")
+            self._file("seed").touch()
+            os.truncate(self._file("seed"), 2**20)
+            words = ("mke2fs", "-q", "-t", "ext2", "-d", str(seed), str(self._file("seed")))
             subprocess.run(words, check=True)
         domain = self._domain("lxc", "exe", "x86_64")
         SubElement(domain.findall("os")[0], "init").text = "/sbin/init"
@@ -94,6 +102,29 @@ class Domain:
         for part in ("raw", "seed", "qcow2", "iso"):
             self._file(part).unlink(missing_ok=True)
 
+    # --- used -----------------------------------------------------------------------
+
+    def address(self, lab: Lab, within_s: float = 120) -> str:
+        """Its address, once cloud-init is done.
+
+        Raises:
+            AssertionError: That is not so in time, or cloud-init reports an error.
+        """
+        address = wait_for(f"lease of {self.name}", lambda: lab.leases().get(self.mac), within_s)
+        ask = ("curl", "--silent", "--max-time", "5", f"http://{address}:8000/result.json")
+        # Refused until the server runs, and not found until cloud-init is done.
+        answer = wait_for(
+            f"cloud-init of {self.name}", lambda: _result(lab.command(*ask)), within_s
+        )
+        assert answer["errors"] == []
+        return address
+
+    def run(self, *words: str) -> str:
+        """Runs a command in a container; its output."""
+        keeper = self.host.run("pgrep", "-f", f"libvirt_lxc --name {self.name} ").strip()
+        init = self.host.run("pgrep", "-P", keeper).strip()
+        return self.host.run("nsenter", "-t", init, "--all", "--", *words)
+
     # --- inner ----------------------------------------------------------------------
 
     def _place(self, part: str) -> str:
@@ -129,5 +160,10 @@ def _seed_folder(domain: Domain) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         meta = f"instance-id: {domain.name}\nlocal-hostname: {domain.name}\n"
         Path(folder, "meta-data").write_text(meta)
-        Path(folder, "user-data").write_text(domain.user_data)
+        Path(folder, "user-data").write_text(_USER_DATA)
         yield Path(folder)
+
+
+def _result(command: tuple[str, ...]) -> dict[str, Any] | None:
+    text = subprocess.run(command, capture_output=True, text=True).stdout
+    return json.loads(text)["v1"] if text.startswith("{") else None

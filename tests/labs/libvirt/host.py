@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from labs.netns import Namespace
-from labs.processes import kill
+from labs.processes import kill, output
 from nomad_lab import wait_for
 from vdc.provider import processes
 
@@ -94,13 +94,13 @@ class Host:
         """Runs a command on the host; its output.
 
         Raises:
-            subprocess.CalledProcessError: It failed.
+            AssertionError: It failed; with what it said.
         """
-        return _output(self.command(*words))
+        return output(self.command(*words))
 
     def virsh(self, uri: str, *words: str) -> str:
         """Runs ``virsh`` here against a URI of the host; its output."""
-        return _output(("virsh", "--quiet", "--connect", uri, *words))
+        return output(("virsh", "--quiet", "--connect", uri, *words))
 
     # --- life -----------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class Host:
         ssh = self.folder / "ssh"
         ssh.mkdir()
         for key in ("host_key", "user_key"):
-            _output(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh / key)))
+            output(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh / key)))
         public = (ssh / "host_key.pub").read_text()
         (ssh / "known_hosts").write_text(f"{self.address} {public}")
         (ssh / "sshd_config").write_text(
@@ -214,19 +214,12 @@ class Host:
     def _loops(self) -> set[str]:
         """Loop devices on files of this host, found by inode: their paths are the host's own."""
         words = ("losetup", "--list", "--noheadings", "--raw", "-O", "NAME,BACK-INO")
-        loops = dict(reversed(line.split()) for line in _output(words).splitlines())
+        loops = dict(reversed(line.split()) for line in output(words).splitlines())
         images = (self.folder / "lib" / "images").rglob("*")
         return {loops[ino] for path in images if (ino := str(path.stat().st_ino)) in loops}
 
     def _libvirtd_pid(self) -> str:
         return self.seen(_PID_FILE).read_text().strip()
-
-
-def _output(words: tuple[str, ...]) -> str:
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def _remove_groups(top: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from labs.libvirt.host import BRIDGE, UPLINK, Host
 from labs.netns import Namespace
-from labs.processes import kill
+from labs.processes import kill, output
 
 SIDE = "10.88.0.254"
 _PREFIX = "vdc-libvirt-"
@@ -75,11 +75,9 @@ class Lab:
         """Runs a command on this side of the lab network; its output.
 
         Raises:
-            subprocess.CalledProcessError: It failed.
+            AssertionError: It failed; with what it said.
         """
-        return subprocess.run(
-            self.command(*words), check=True, capture_output=True, text=True
-        ).stdout  # fmt: skip
+        return output(self.command(*words))
 
     def leases(self) -> dict[str, str]:
         """Address by MAC of every machine that has asked for one."""
