@@ -95,7 +95,8 @@ class Sandbox:
         noted = [*accounts, "etc/*-", "etc/.pwd.lock", "var/log/*", "var/lib/systemd/*"]
         others = " ".join(f"! -path '{path}'" for path in noted)
         return self.says(
-            f"cd {self.changes}; find etc var ! -type d {others}; cd /; find run -maxdepth 1 ! -name mount; "
+            f"cd {self.changes}; find etc var ! -type d {others}; "
+            "cd /; find run -maxdepth 1 ! -name mount; "
             f"sha256sum {' '.join(accounts)}"
         )
 

@@ -42,6 +42,19 @@ RECORDING = """#!/bin/sh
 echo "$1 while $(systemctl is-system-running), agent $(systemctl is-active vdc-agent)" \
     >>/run/kept/calls
 """
+STRANGERS = f"""
+mount -t tmpfs none /usr/local/sbin
+for tool in firewall-cmd semanage restorecon selinuxenabled chronyd; do
+    printf '#!/bin/sh\\necho "%s $*" >>/run/asked\\n' $tool >/usr/local/sbin/$tool
+    chmod 755 /usr/local/sbin/$tool
+done
+mkdir -p /etc/chrony /etc/firewalld/services /run/bundle/bin
+echo "pool ntp.example.org iburst" >/etc/chrony/chrony.conf
+cp {PROGRAMS}/vdc-* /run/bundle/bin
+cp -r {PROGRAMS}/units {PROGRAMS}/install.sh /run/bundle
+printf '#!/bin/sh\\nexec sleep 999\\n' >/run/bundle/bin/nomad
+chmod 755 /run/bundle/bin/nomad
+"""
 
 
 @pytest.fixture
@@ -214,6 +227,44 @@ def test_a_control_server_under_systemd(system: Sandbox, source: BundleSource) -
     assert system.run(f"id {layout.WORK_USER}", check=False).returncode != 0
     system.run(f"sh {layout.INSTALL} uninstall")
     assert system.traces() == before
+
+
+def test_what_the_system_has_is_told_of_the_node(machine: Sandbox) -> None:
+    """SELinux, firewalld and chrony, which are not on this machine: what they would be asked."""
+    before = machine.traces()
+    for file in node_files(replace(work_node(), join_secret="", ntp=("10.0.0.1", "10.0.0.2"))):
+        machine.put(file.path, file.content, file.mode)
+    machine.put(layout.TLS.cert, "joined")
+    machine.run(STRANGERS)
+    asked = Path("/run/asked")
+
+    for times in ("first", "second"):
+        machine.run(f": >{asked}; sh /run/bundle/install.sh")
+        calls = machine.says(f"cat {asked}").splitlines()
+        labels = [call for call in calls if call.startswith(("semanage", "restorecon"))]
+        assert labels == [
+            "semanage fcontext --add --type bin_t /var/lib/vdc/bin(/.*)?",
+            "restorecon -RF /var/lib/vdc/bin /var/lib/vdc/tls /etc/vdc",
+        ]
+        opened = [call for call in calls if "service" in call]
+        assert opened == ["firewall-cmd --quiet --permanent --add-service=vdc"] * (times == "first")
+    service = machine.says("cat /etc/firewalld/services/vdc.xml")
+    assert '<port port="20000-32000" protocol="tcp"/>' in service
+    assert machine.says("cat /etc/chrony/chrony.conf").splitlines() == [
+        "pool ntp.example.org iburst",
+        "# vdc begin",
+        "server 10.0.0.1 iburst",
+        "server 10.0.0.2 iburst",
+        "# vdc end",
+    ]
+
+    machine.run(f": >{asked}; sh {layout.INSTALL} uninstall")
+    calls = machine.says(f"cat {asked}").splitlines()
+    assert "semanage fcontext --delete /var/lib/vdc/bin(/.*)?" in calls
+    assert "firewall-cmd --quiet --permanent --remove-service=vdc" in calls
+    assert machine.says("cat /etc/chrony/chrony.conf") == "pool ntp.example.org iburst"
+    machine.run("rm -r /etc/chrony /etc/firewalld /run/bundle /run/asked; umount /usr/local/sbin")
+    assert machine.traces() == before
 
 
 def test_a_bundle_of_another_sum_is_not_installed(machine: Sandbox, source: BundleSource) -> None:

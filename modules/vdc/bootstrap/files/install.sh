@@ -56,7 +56,7 @@ install_node() {
 check() {
     missing=
     tools='sha256sum tar'
-    [ "$VDC_ROLE" != client ] || tools="$tools curl openssl ip getent useradd"
+    [ "$VDC_ROLE" != client ] || tools="$tools curl openssl ip getent groupadd useradd"
     for tool in $tools; do have "$tool" || missing="$missing $tool"; done
     [ -z "$missing" ] || die "not on this machine:$missing; install them and run this again"
     for file in ca.pem agent.json; do [ -f $etc/$file ] || die "$etc/$file is missing"; done
@@ -74,12 +74,16 @@ folders() {
 # It has the same number on every node, since the scheduler gives a task's files to a number.
 work_user() {
     uid=60900
-    case $(getent passwd vdc-work || getent passwd $uid || getent group $uid || :) in
+    case $(getent passwd vdc-work || getent passwd $uid || :) in
         '') ;;
-        vdc-work:*:$uid:*) return 0 ;;
+        vdc-work:*:$uid:$uid:*) return 0 ;;
         *) die "user vdc-work, or $uid, is somebody else here; it must be free for work" ;;
     esac
-    groupadd --gid $uid vdc-work
+    case $(getent group vdc-work || getent group $uid || :) in
+        '') groupadd --gid $uid vdc-work ;;
+        vdc-work:*:$uid:*) ;;
+        *) die "group vdc-work, or $uid, is another one here; it must be free for work" ;;
+    esac
     useradd --uid $uid --gid $uid --no-create-home --home-dir /nonexistent \
         --shell "$(command -v nologin || echo /bin/false)" --comment 'Work of the pool' vdc-work
 }
@@ -135,9 +139,11 @@ open_ports() {
 chrony_file() { [ ! -f /etc/chrony/chrony.conf ] || set -- /etc/chrony/chrony.conf; echo "$1"; }
 
 set_time() {
+    [ "$(cat $lib/ntp 2>/dev/null)" != "${VDC_NTP:-}" ] || return 0
     unset_time
-    [ -n "${VDC_NTP:-}" ] || return 0
-    if have chronyd; then
+    if [ -z "${VDC_NTP:-}" ]; then
+        say "the clock follows the system's own servers again"
+    elif have chronyd; then
         file=$(chrony_file /etc/chrony.conf)
         {
             echo '# vdc begin'
@@ -151,6 +157,7 @@ set_time() {
         say "no chrony and no systemd-timesyncd here: keep the clock right by other means"
     fi
     restart_time
+    echo "${VDC_NTP:-}" >$lib/ntp
 }
 
 unset_time() {
@@ -270,6 +277,7 @@ uninstall_node() {
     unset_time
     restart_time
     if getent passwd vdc-work >/dev/null; then userdel vdc-work; fi
+    if getent group vdc-work >/dev/null; then groupdel vdc-work; fi
     rm -rf $lib $run $log /run/vdc-payload
     # The mark goes last: by it whoever made this a node finds what a cut removal has left.
     [ ! -d $etc ] || find $etc -mindepth 1 ! -name node.json -exec rm -rf {} +
