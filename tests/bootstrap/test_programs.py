@@ -55,6 +55,12 @@ def test_scripts_and_layout_mean_the_same_places(script):
     assert not {place for place in named if place.rstrip("/") not in known}
 
 
+def test_work_has_the_same_number_everywhere():
+    script = (FILES / "install.sh").read_text()
+    assert f"uid={layout.WORK_UID}\n" in script
+    assert f" {layout.WORK_USER}\n" in script
+
+
 def verify(folder: Path, *units: str) -> str:
     """What ``systemd-analyze verify`` says of units whose programs exist; empty when nothing."""
     if shutil.which("systemd-analyze") is None:

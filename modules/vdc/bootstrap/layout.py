@@ -44,5 +44,8 @@ PAYLOAD_LABEL = "VDC_PAYLOAD"
 
 WORK_USER = "vdc-work"
 """Runs all work; made by the installation."""
+WORK_UID = 60900
+"""Its number, and that of its group. The same on every node, since the scheduler gives a task's
+files to a number; outside every range that systems give numbers from."""
 
 PORTS = Ports(http=4646, rpc=4647, serf=4648, first_task=20000, last_task=32000)

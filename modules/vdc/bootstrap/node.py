@@ -21,9 +21,8 @@ from vdc.bootstrap.agent import (
 
 Role = Literal["client", "server"]
 
-# Root, and people: an image's own user often becomes root without a password. The work user is
-# a system user, below them.
-_NOT_FOR_WORK = "0,1000-65533"
+# Root, and people: an image's own user often becomes root without a password.
+_NOT_FOR_WORK = f"0,1000-{layout.WORK_UID - 1},{layout.WORK_UID + 1}-65533"
 
 
 @dataclass(frozen=True)
