@@ -160,8 +160,8 @@ def test_a_node_gets_what_its_record_says_and_nothing_it_asks_for(place):
     assert not cert.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert cert.public_key() == key.public_key()
     assert cert.not_valid_after_utc - NOW == timedelta(days=30)
-    assert str(made).count("BEGIN CERTIFICATE") == 2
-    assert "\nintroduction-of-n-0\n" in str(made)
+    assert made.text.count("BEGIN CERTIFICATE") == 2
+    assert "\nintroduction-of-n-0\n" in made.text
     assert place.record("n-0").state == "used"
     assert place.audit == [("joined", "n-0", "")]
 
@@ -254,10 +254,11 @@ def test_a_renewal_gives_another_thirty_days_and_no_introduction(place):
     assert place.record("n-0").serial == again.serial
 
 
-def test_a_node_that_was_away_too_long_comes_back_with_what_it_has(place):
+@pytest.mark.parametrize("states", [[], ["down"]])
+def test_a_node_that_was_away_too_long_comes_back_with_what_it_has(place, states):
     key, made = joined(place)
     place.now = NOW + timedelta(days=90)
-    place.scheduler.states.clear()
+    place.scheduler.states["n-0"] = states
     again = place.renew("n-0", key, made.chain)
     assert again.introduction == "introduction-of-n-0"
     assert leaf(again).not_valid_after_utc == place.now + timedelta(days=30)
@@ -367,8 +368,20 @@ def test_what_cannot_be_a_name_is_not_looked_up(place, name):
     assert refused(lambda: place.join(name, "s")).status == 400
 
 
-@pytest.mark.parametrize("chain", ["", ISSUER.cert, ISSUER.cert * 3, "-----BEGIN CERTIFICATE-----"])
-def test_a_chain_of_other_than_two_is_malformed(place, chain):
+def odd_certificate() -> str:
+    """A certificate that is well-formed, and whose key is of an unheard-of kind."""
+    der = x509.load_pem_x509_certificate(ISSUER.cert.encode()).public_bytes(Encoding.DER)
+    oid = bytes.fromhex("06072a8648ce3d0201")  # id-ecPublicKey
+    changed = der.replace(oid, oid[:-1] + b"\x7f")
+    text = base64.encodebytes(changed).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    "chain",
+    ["", ISSUER.cert, ISSUER.cert * 3, "-----BEGIN CERTIFICATE-----", odd_certificate() * 2],
+)
+def test_a_chain_that_cannot_be_used_is_malformed(place, chain):
     key, _ = joined(place)
     assert refused(lambda: place.renew("n-0", key, chain)).reason == "malformed"
 

@@ -219,6 +219,7 @@ def test_an_undeclared_name_is_refused(machine, pool):
     assert [line["reason"] for line in audit(pool, machine.name)] == ["undeclared"]
 
 
+@pytest.mark.long
 def test_the_name_of_a_live_node_is_refused_while_it_lives(machine, pool, tmp_path):
     machine.join()
     machine.start()

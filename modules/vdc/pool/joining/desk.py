@@ -47,8 +47,9 @@ class Credentials:
     chain: str
     introduction: str = field(repr=False, default="")
 
-    def __str__(self) -> str:
-        """The answer's text."""
+    @property
+    def text(self) -> str:
+        """The answer."""
         if not self.introduction:
             return self.chain
         return (
@@ -109,9 +110,7 @@ class Desk:
         async def attempt() -> Credentials:
             joining = read_joining(secret, csr)
             admission, index = await self._admissions.get(name)
-            states = await self._nomad.node_states(name)
-            live = any(state != "down" for state in states)
-            if refusal := on_joining(admission, joining, live=live):
+            if refusal := on_joining(admission, joining, live=await self._live(name)):
                 raise RefusedError(refusal)
             joined = self._clock().isoformat(timespec="seconds")
             used = replace(_there(admission), state="used", joined=joined, asked="")
@@ -122,7 +121,7 @@ class Desk:
     async def renew(self, name: str, csr: str, chain: str, proof: str, source: str) -> Credentials:
         """Gives a node that has joined its next certificate, even when its last has ended.
 
-        One that the scheduler has forgotten is introduced again.
+        One that the scheduler does not know, or thinks gone, is introduced again.
 
         Raises:
             RefusedError: It may not have one; the reason is in the audit.
@@ -134,11 +133,14 @@ class Desk:
             admission, index = await self._admissions.get(name)
             if refusal := on_renewal(admission, name, renewal):
                 raise RefusedError(refusal)
-            forgotten = not await self._nomad.node_states(name)
             asked = replace(_there(admission), asked=renewal.serial)
-            return await self._grant(name, renewal.key, asked, index, introduce=forgotten)
+            introduce = not await self._live(name)
+            return await self._grant(name, renewal.key, asked, index, introduce=introduce)
 
         return await self._answer("renewed", name, source, attempt)
+
+    async def _live(self, name: str) -> bool:
+        return any(state != "down" for state in await self._nomad.node_states(name))
 
     async def _grant(
         self,
@@ -161,7 +163,7 @@ class Desk:
         self, event: str, name: str, source: str, attempt: Callable[[], Awaitable[Credentials]]
     ) -> Credentials:
         """Lets nobody ask too often, and leaves a line in the audit whatever the answer is."""
-        if not await self._patience.left(source):
+        if not await self._patience.hears(source):
             raise RefusedError(TOO_MANY)
         while True:
             try:
@@ -178,7 +180,7 @@ class Desk:
                 more = {"serial": made.serial, "introduced": introduced}
                 await self._audit.write(self._clock(), event, name, source, **more)
                 return made
-            await self._patience.try_with(source)
+            await self._patience.count(source)
             await self._audit.write(self._clock(), "refused", name, source, reason=refusal.reason)
             raise RefusedError(refusal)
 

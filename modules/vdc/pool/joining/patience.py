@@ -22,11 +22,11 @@ class Patience:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._limit = RateLimitItemPerMinute(refusals)
 
-    async def left(self, source: str) -> bool:
+    async def hears(self, source: str) -> bool:
         """Whether a source is still heard."""
         return await self._limiter.test(self._limit, network(source))
 
-    async def try_with(self, source: str) -> None:
+    async def count(self, source: str) -> None:
         """Counts a refusal."""
         await self._limiter.hit(self._limit, network(source))
 

@@ -88,7 +88,7 @@ async def bundle(sha256: str, request: Request) -> Response:
 
 async def _answer(asked: Coroutine[Any, Any, Credentials]) -> Response:
     try:
-        return PlainTextResponse(str(await asked))
+        return PlainTextResponse((await asked).text)
     except RefusedError as error:
         refusal = error.refusal
         later = {"Retry-After": str(refusal.retry_s)} if refusal.retry_s else None
