@@ -27,7 +27,7 @@ def clear(host: Host, names: Names) -> None:
         used = {name for node in seen.found for name in node.mark.uses.split()}
         with host.stage("networks"):
             for network in host.connection.listAllNetworks(0):
-                if network.name().startswith(names.prefix) and network.name() not in used:
+                if names.is_ours(network.name()) and network.name() not in used:
                     if network.isActive():
                         present(network.destroy)
                     present(network.undefine)

@@ -11,7 +11,7 @@ from vdc.bootstrap import layout
 from vdc.provider.drivers.libvirt import disks, xml
 from vdc.provider.drivers.libvirt.hosts import Host
 from vdc.provider.drivers.libvirt.model import Bridge, Nat, Template
-from vdc.provider.drivers.libvirt.names import Names
+from vdc.provider.drivers.libvirt.names import Names, digest
 from vdc.provider.drivers.libvirt.sdk import present
 from vdc.provider.drivers.libvirt.store import Store, Volume
 
@@ -62,7 +62,7 @@ def using(
     try:
         with host.shared.changing:
             common = Common(
-                _base(store, template, container=container),
+                store.base(template.image, file_system=container),
                 _payload(store, template, payload, container=container) if payload else None,
                 _network(host, template),
             )
@@ -72,14 +72,9 @@ def using(
             host.shared.users -= 1
 
 
-def _base(store: Store, template: Template, *, container: bool) -> Volume:
-    base = store.base(template.image, file_system=container)
-    return store.plain(base, template.image) if container else base
-
-
 def _payload(store: Store, template: Template, payload: Payload, *, container: bool) -> Volume:
     kind: disks.DiskFormat = "ext4" if container else "iso"
-    name = Names(template.realm).shared("payload", payload.sha256, kind)
+    name = Names(template.realm).shared("load", digest(payload.sha256, kind))
     label = layout.PAYLOAD_LABEL
     return store.shared(name, lambda: disks.from_file(kind, label, payload.file, payload.cache))
 

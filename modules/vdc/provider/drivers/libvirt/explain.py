@@ -6,7 +6,6 @@ import re
 
 from vdc.provider.drivers.libvirt import survey, transfer
 from vdc.provider.drivers.libvirt.hosts import Host
-from vdc.provider.drivers.libvirt.maker import CONSOLE
 from vdc.provider.drivers.libvirt.names import Names
 from vdc.provider.drivers.libvirt.sdk import libvirt, present
 from vdc.provider.drivers.libvirt.store import Store
@@ -52,7 +51,7 @@ def legible(raw: bytes) -> str:
 
 def _console(host: Host, names: Names, name: str) -> str:
     pool = Store(host, names, transfer.send).pool()
-    console = names.of_node(name, CONSOLE)
+    console = names.console(name)
     volume = pool and present(pool.storageVolLookupByName, console)
     if volume is None:
         return ""

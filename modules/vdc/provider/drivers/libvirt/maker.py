@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import time
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from vdc.bootstrap import layout
 from vdc.errors import NodeError
 from vdc.provider.drivers.libvirt import disks, marks, transfer, xml
 from vdc.provider.drivers.libvirt.capability import machine_type
@@ -16,17 +18,20 @@ from vdc.provider.drivers.libvirt.common import Common, Payload, using
 from vdc.provider.drivers.libvirt.hosts import Host
 from vdc.provider.drivers.libvirt.marks import Mark
 from vdc.provider.drivers.libvirt.model import Template
-from vdc.provider.drivers.libvirt.names import Names, digest, mac
+from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, digest, mac
 from vdc.provider.drivers.libvirt.removal import definition, owned_domain, remove
 from vdc.provider.drivers.libvirt.sdk import libvirt
 from vdc.provider.drivers.libvirt.store import Store, Volume
 from vdc.provider.drivers.libvirt.transfer import Send
 
+# Not below /run, where a container's systemd mounts a folder of its own over what is there.
+PAYLOAD_FOLDER = Path("/var/lib/vdc-payload")
 SEED_LABEL = "cidata"
 SEED_FOLDER = "/var/lib/cloud/seed/nocloud"
-CONSOLE = "console.log"
 
 _MIB = 1 << 20
+_LOOP_RACES = 20
+_LOOP_PAUSE_S = 0.5
 
 
 class Maker:
@@ -127,18 +132,20 @@ class Maker:
             network=common.network,
         )
         base, payload = common.base, common.payload
+        self._store.label(name)
         seed = self._seed(name, files)
         capacity = size.disk_mib * _MIB
         if self.type == "lxc":
-            root = self._store.clone(self._names.of_node(name, "disk.raw"), base, capacity)
+            root = self._store.clone(self._names.disk(name), base, capacity)
             mounts = [
                 xml.Mount(root.path, "/", readonly=False),
                 xml.Mount(seed.path, SEED_FOLDER),
             ]
             if payload:
-                mounts.append(xml.Mount(payload.path, str(layout.PAYLOAD)))
+                mounts.append(xml.Mount(payload.path, str(PAYLOAD_FOLDER)))
+            self._check_lengths(mounts)
             return replace(wanted, mounts=tuple(mounts))
-        root = self._store.overlay(self._names.of_node(name, "disk.qcow2"), base, capacity)
+        root = self._store.overlay(self._names.disk(name), base, capacity)
         drives = [xml.Disk(root.path, "qcow2")]
         if self._template.init == "cloud-init":
             drives.append(xml.Disk(seed.path, "raw", readonly=True))
@@ -148,8 +155,16 @@ class Maker:
             wanted,
             disks=tuple(drives),
             firmware=seed.path if self._template.init == "ignition" else "",
-            console=self._store.blank(self._names.of_node(name, CONSOLE)).path,
+            console=self._store.blank(self._names.console(name)).path,
         )
+
+    def _check_lengths(self, mounts: Iterable[xml.Mount]) -> None:
+        for mount in mounts:
+            if len(mount.path.encode()) > LONGEST_LOOP_PATH:
+                raise NodeError(
+                    f"{self._host.label}: {mount.path} is longer than the {LONGEST_LOOP_PATH} "
+                    "bytes that a container's disk may have; choose a pool with a shorter path"
+                )
 
     def _seed(self, name: str, files: Mapping[str, str]) -> Volume:
         """The user data as a volume whose name changes with every letter of it."""
@@ -160,11 +175,11 @@ class Maker:
             disk: disks.DiskFormat = "ext4" if self.type == "lxc" else "iso"
             kind, content = disk, disks.from_texts(disk, SEED_LABEL, files)
         sha256 = digest(kind, *(part for pair in sorted(files.items()) for part in pair))
-        return self._store.write(self._names.of_node(name, f"seed.{sha256[:16]}.{kind}"), content)
+        return self._store.write(self._names.seed(name, sha256), content)
 
     def _start(self, domain: Any) -> None:
         with self._host.stage("start"):
-            domain.create()
+            _create(domain)
             domain.setAutostart(1)
             mark = marks.mark(definition(domain))
             if mark and mark.stage != "booted":
@@ -182,3 +197,19 @@ class Maker:
 
     def _ours(self, name: str) -> Any | None:
         return owned_domain(self._host, self._names, self._template.owner, name)
+
+
+def _create(domain: Any) -> None:
+    """Starts a domain; again when another container on the same kernel was given its loop device.
+
+    libvirt asks for a free one and then takes it, which two containers can do at the same time.
+    """
+    for attempt in range(_LOOP_RACES):
+        try:
+            domain.create()
+        except libvirt().libvirtError as error:
+            if "to loop device" not in str(error) or attempt + 1 == _LOOP_RACES:
+                raise
+            time.sleep(_LOOP_PAUSE_S * random.random())  # noqa: S311 - apart from the others
+        else:
+            return

@@ -1,22 +1,32 @@
 """Names of everything of ours on a host: whose it is, and what it holds.
 
 A volume or a network cannot bear a mark, so its name is the mark. What depends on content is
-named by its SHA-256: other content is another thing, never a change of one in use. Stack and node
-names hold no dot beside another part, so that no name is the beginning of another's.
+named by its SHA-256: other content is another thing, never a change of one in use.
+
+A container's disk is a loop device, whose kernel interface takes no path of more than 63 bytes,
+and a node's name alone may be as long. So volumes have short names, made from hashes, and each
+node has an empty one more, its *label*, which is made before the others, is removed after them,
+and says in full whose they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
-_SHORT = 16
+LONGEST_LOOP_PATH = 63
+
+_SHORT = 10
+_SEED = 6
+
+Kind = Literal["base", "load"]
+"""What many nodes use: the image and the payload."""
 
 
 def realm(datacenter: str, stack: str, ca_cert: str) -> str:
     """Names one stack of one data centre; two that merely share their names have other CAs."""
-    proof = hashlib.sha256("\0".join((datacenter, stack, ca_cert)).encode()).hexdigest()
-    return f"{datacenter}.{stack}.{proof[:8]}"
+    return f"{datacenter}.{stack}.{digest(datacenter, stack, ca_cert)[:8]}"
 
 
 def mac(node: str) -> str:
@@ -32,9 +42,9 @@ class Names:
     realm: str
 
     @property
-    def prefix(self) -> str:
-        """What every name of the realm begins with."""
-        return f"vdc.{self.realm}."
+    def id(self) -> str:
+        """What short names begin with."""
+        return self.realm.rpartition(".")[2]
 
     @property
     def nodes(self) -> str:
@@ -46,28 +56,58 @@ class Names:
         """The storage pool of ours."""
         return f"vdc.{self.realm}"
 
+    @property
+    def folder(self) -> str:
+        """The pool's folder."""
+        return f"vdc-{self.id}"
+
     def network(self, site: str, content: str) -> str:
         """A network of ours; other addresses make another network."""
-        return f"{self.prefix}{site}.{digest(content)[:8]}"
+        return f"vdc.{self.realm}.{site}.{digest(content)[:_SHORT]}"
 
-    def shared(self, what: str, sha256: str, suffix: str) -> str:
+    def shared(self, kind: Kind, sha256: str, suffix: str = "") -> str:
         """A volume that many nodes use."""
-        return f"{self.prefix}{what}.{sha256[:_SHORT]}.{suffix}"
+        return f"{self.id}-{kind}.{sha256[:_SHORT]}{suffix}"
 
-    def of_node(self, node: str, what: str) -> str:
-        """A volume of one node."""
-        return f"{self.node_prefix(node)}{what}"
+    def label(self, node: str) -> str:
+        """The volume that says which node's the volumes of its hash are."""
+        return f"vdc.{self.realm}.node.{node}.{_hash(node)}"
 
-    def node_prefix(self, node: str) -> str:
-        """What the names of a node's volumes begin with."""
-        return f"{self.prefix}node.{node}."
+    def disk(self, node: str) -> str:
+        """A node's root."""
+        return f"{self.of_node(node)}root"
 
-    def node(self, volume: str) -> str | None:
-        """The node whose volume this is."""
-        head = f"{self.prefix}node."
+    def console(self, node: str) -> str:
+        """What a node has said on its console."""
+        return f"{self.of_node(node)}log"
+
+    def seed(self, node: str, sha256: str) -> str:
+        """A node's user data, by its content."""
+        return f"{self.of_node(node)}{sha256[:_SEED]}"
+
+    def of_node(self, node: str) -> str:
+        """What the names of a node's volumes begin with, its label apart."""
+        return f"{self.id}-{_hash(node)}."
+
+    def labelled(self, volume: str) -> str | None:
+        """The node whose label this is; None for any other volume."""
+        head = f"vdc.{self.realm}.node."
         return volume.removeprefix(head).partition(".")[0] if volume.startswith(head) else None
+
+    def is_ours(self, name: str) -> bool:
+        """Whether a volume or network is the realm's."""
+        return name.startswith((f"vdc.{self.realm}.", f"{self.id}-"))
+
+    def is_shared(self, volume: str) -> bool:
+        """Whether it is one of those that many nodes use."""
+        kinds: tuple[Kind, ...] = ("base", "load")
+        return volume.startswith(tuple(f"{self.id}-{kind}." for kind in kinds))
 
 
 def digest(*texts: str) -> str:
     """SHA-256 of texts in order, each apart from the next."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _hash(node: str) -> str:
+    return digest(node)[:_SHORT]

@@ -67,7 +67,7 @@ class Store:
                     "make it, or leave `pool` out of the declaration"
                 )
             if pool is None:
-                path = f"{_FOLDER}/{self._names.pool}"
+                path = f"{_FOLDER}/{self._names.folder}"
                 text = xml.pool(self._names.pool, path)
                 pool = self._host.connection.storagePoolDefineXML(text, 0)
                 pool.build(0)
@@ -86,7 +86,7 @@ class Store:
         pool = self.pool()
         found = pool.listAllVolumes(0) if pool is not None else ()
         named = {volume.name(): volume for volume in found}
-        return {name: named[name] for name in named if name.startswith(self._names.prefix)}
+        return {name: named[name] for name in named if self._names.is_ours(name)}
 
     def base(self, image: Image, *, file_system: bool) -> Volume:
         """The image as a volume, fetched and written when it is not there whole.
@@ -100,7 +100,7 @@ class Store:
         """
         pool = self.open()
         for kind in ("qcow2", "raw"):
-            name = self._names.shared("base", image.key, kind)
+            name = self._names.shared("base", image.key, f".{kind}")
             if self._whole(pool, name):
                 return _volume(pool.storageVolLookupByName(name))
         with self._host.stage("base image"), flowing(image) as flow:
@@ -109,24 +109,10 @@ class Store:
                     f"image {image.source}: is a whole disk; a container needs an image of one "
                     "file system"
                 )
-            name = self._names.shared("base", image.key, flow.format)
+            name = self._names.shared("base", image.key, f".{flow.format}")
             made = self._write(pool, name, flow.format, flow.capacity, flow.chunks)
             self._seal(pool, name)
             return made
-
-    def plain(self, base: Volume, image: Image) -> Volume:
-        """The base as a raw volume, converted by the host when it is none."""
-        if base.format == "raw":
-            return base
-        pool = self.open()
-        name = self._names.shared("plain", image.key, "raw")
-        if not self._whole(pool, name):
-            with self._host.stage("base image, converting"):
-                self.remove([name])
-                text = xml.volume(name, base.capacity, "raw")
-                pool.createXMLFrom(text, self._host.connection.storageVolLookupByPath(base.path), 0)
-                self._seal(pool, name)
-        return _volume(pool.storageVolLookupByName(name))
 
     def shared(self, name: str, content: Callable[[], Path]) -> Volume:
         """A volume named by its content, written when it is not there whole."""
@@ -138,6 +124,12 @@ class Store:
                 self._write(pool, name, "raw", size, chunks)
                 self._seal(pool, name)
         return _volume(pool.storageVolLookupByName(name))
+
+    def label(self, node: str) -> None:
+        """Says whose the volumes are that follow; there already is success."""
+        name, pool = self._names.label(node), self.open()
+        if present(pool.storageVolLookupByName, name) is None:
+            pool.createXML(xml.volume(name, 1, "raw"), 0)
 
     def write(self, name: str, content: bytes) -> Volume:
         """A volume of one node with this content."""
@@ -154,7 +146,7 @@ class Store:
         return _volume(self.open().createXML(text, 0))
 
     def clone(self, name: str, base: Volume, capacity: int) -> Volume:
-        """A raw disk of its own with the base's content."""
+        """A raw disk of its own with the base's content, which the host unpacks."""
         text = xml.volume(name, max(capacity, base.capacity), "raw")
         source = self._host.connection.storageVolLookupByPath(base.path)
         return _volume(self.open().createXMLFrom(text, source, 0))
@@ -168,9 +160,10 @@ class Store:
                 present(volume.delete, 0)
 
     def remove_node(self, node: str) -> None:
-        """Removes everything that one node has."""
-        prefix = self._names.node_prefix(node)
-        self.remove([name for name in self.ours() if name.startswith(prefix)])
+        """Removes everything that one node has, its label last."""
+        head = self._names.of_node(node)
+        self.remove([name for name in self.ours() if name.startswith(head)])
+        self.remove([self._names.label(node)])
 
     def close(self) -> None:
         """Removes the pool of ours with its folder and whatever is in it."""
@@ -187,7 +180,7 @@ class Store:
 
     def remove_unused(self, used: Collection[str]) -> None:
         """Removes the volumes that belong to no node and are not among ``used``."""
-        shared = (name for name in self.ours() if self._names.node(name) is None)
+        shared = filter(self._names.is_shared, self.ours())
         self.remove([name for name in shared if name.removesuffix(_WHOLE) not in used])
 
     def _write(

@@ -12,7 +12,7 @@ from vdc.provider.drivers.libvirt import marks
 from vdc.provider.drivers.libvirt.hosts import Host
 from vdc.provider.drivers.libvirt.marks import Mark
 from vdc.provider.drivers.libvirt.names import Names
-from vdc.provider.drivers.libvirt.sdk import libvirt, parsed, present, unsupported
+from vdc.provider.drivers.libvirt.sdk import libvirt, parsed, present
 from vdc.provider.drivers.libvirt.store import Store
 
 CHANGED = "changed by hand"
@@ -88,11 +88,11 @@ def survey(host: Host, names: Names, prefix: str) -> Survey:
         _, memory_mib, cpus, *_ = host.connection.getInfo()
     with host.stage("list of volumes"):
         volumes = Store(host, names, _nothing_is_sent).ours()
-    owners = {node for volume in volumes if (node := names.node(volume))}
+    labelled = {node for volume in volumes if (node := names.labelled(volume))}
     return Survey(
         host.spec.name,
         tuple(found),
-        tuple(sorted(owners - {node.name for node in found})),
+        tuple(sorted(labelled - {node.name for node in found})),
         cpus,
         memory_mib,
         used_cpus,
@@ -136,13 +136,16 @@ def _digest(mark: Mark, now: marks.Essence) -> str:
 
 
 def address(domain: Any) -> str:
-    """The first IPv4 address that the host knows of a running domain; empty when it knows none."""
+    """The first IPv4 address that the host knows of a running domain; empty when it knows none.
+
+    It is for people: a host that cannot tell, or trips over its own tables, holds up nothing.
+    """
     binding = libvirt()
     for source in (
         binding.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
         binding.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
     ):
-        with unsupported():
+        with contextlib.suppress(binding.libvirtError):
             for interface in domain.interfaceAddresses(source, 0).values():
                 for entry in interface["addrs"] or ():
                     if entry["type"] == binding.VIR_IP_ADDR_TYPE_IPV4:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+# What libvirt takes at a time, however much it is given.
+_PACKET = 262_120
+
 Send = Callable[[Any, Any, Iterable[bytes]], None]
 """Connection, volume, content."""
 
@@ -15,9 +18,10 @@ def send(connection: Any, volume: Any, chunks: Iterable[bytes]) -> None:
     volume.upload(stream, 0, 0, 0)
     try:
         for chunk in chunks:
-            left = memoryview(chunk)
-            while left:
-                left = left[stream.send(bytes(left)) :]
+            view = memoryview(chunk)
+            sent = 0
+            while sent < len(view):
+                sent += stream.send(bytes(view[sent : sent + _PACKET]))
         stream.finish()
     except BaseException:
         stream.abort()
