@@ -17,11 +17,11 @@ from pathlib import Path
 
 from nomad_lab import GROUP, SITE, NomadLab, nomad_binary, wait_for
 from vdc.bootstrap.agent import Agent, ClientRole, TlsFiles, client_config
-from vdc.bootstrap.layout import WORK_USER
+from vdc.bootstrap.layout import WORK_UID, WORK_USER
 from vdc.provider import processes
 from vdc.provider.slots import HOST, Slot, choose
 
-UID = 964  # a system user, as the installation makes one
+UID = WORK_UID
 _PATIENCE_S = 90.0
 # The namespace sees its own /etc; the agent then takes the place of the shell.
 _IN_ITS_OWN = 'mount --bind "$0" /etc && exec "$@"'
@@ -70,7 +70,7 @@ class Machine:
                 ("python", "/usr/bin/python3"),
                 ("work_user", WORK_USER),
             ),
-            denied_uids="0,1000-65533",
+            denied_uids=f"0,1000-{UID - 1},{UID + 1}-65533",
         )
         agent = Agent(self.name, SITE, HOST, data, self.slot.ports, files)
         processes.write_private(self.config, client_config(agent, role))

@@ -116,6 +116,15 @@ def test_software_is_on_every_machine_before_an_app_starts(client, lab, there, p
     assert (lab.folder / "packages" / FOLDER / "well.json").exists()
 
 
+def test_a_package_without_software_needs_none(client, lab):
+    app = client.install("hello", "hello", {"count": 2})
+    assert app.status == "healthy"
+    assert nodes_of(lab, "hello") == {"machine-0", "machine-1"}
+    answers = [httpx.get(endpoint.url).json() for endpoint in client.app("hello").endpoints]
+    assert {answer["node"] for answer in answers} == {"machine-0", "machine-1"}
+    assert client.scale("hello", 1).status == "healthy"
+
+
 def test_a_machine_that_comes_later_gets_the_software_before_its_first_task(client, lab):
     client.install("tooled", "web")
     with machines(lab, "late") as (late,):

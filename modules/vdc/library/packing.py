@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ from vdc.library.artifacts import Progress
 from vdc.library.parts import Artifact
 
 _FOLDER = ".archives"
-# Most of what is large is compressed already; harder levels cost much and gain nothing.
-_LEVEL = 1
+_STORED, _PACKED = 0, 6
+_COMPRESSED = frozenset({".bz2", ".gz", ".jar", ".png", ".tgz", ".whl", ".xz", ".zip", ".zst"})
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,11 @@ def _pack(artifact: Artifact, packages_dir: Path, progress: Callable[[Progress],
         with os.fdopen(handle, "wb") as raw:
             hashed = _Hashed(raw)
             done = 0
-            with (
-                gzip.GzipFile("", "wb", _LEVEL, hashed, mtime=0) as zipped,
-                tarfile.open(fileobj=zipped, mode="w|", format=tarfile.GNU_FORMAT) as tar,
-            ):
-                for file in files:
-                    _add(tar, file, str(file.relative_to(folder)))
-                    done += file.stat().st_size
-                    progress(Progress("packing", done, total))
+            for file in files:
+                done += _add(hashed, file, str(file.relative_to(folder)))
+                progress(Progress("packing", done, total))
+            with _member(hashed, _PACKED) as end:
+                end.write(bytes(2 * tarfile.BLOCKSIZE))
         archive = Archive(artifact.sha256, hashed.digest, part.stat().st_size, total)
         part.chmod(0o644)
         part.replace(archive_file(packages_dir, archive.sha256))
@@ -166,13 +165,22 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _add(tar: tarfile.TarFile, file: Path, name: str) -> None:
+def _add(archive: _Hashed, file: Path, name: str) -> int:
+    """Appends a file as a gzip member of its own: most of what is large is compressed already."""
     status = file.stat()
     info = tarfile.TarInfo(name)
     info.size = status.st_size
     info.mode = 0o755 if status.st_mode & 0o111 else 0o644
-    with file.open("rb") as content:
-        tar.addfile(info, content)
+    level = _STORED if file.suffix in _COMPRESSED else _PACKED
+    with file.open("rb") as content, _member(archive, level) as member:
+        member.write(info.tobuf(tarfile.GNU_FORMAT))
+        shutil.copyfileobj(content, member, _CHUNK)
+        member.write(bytes(-info.size % tarfile.BLOCKSIZE))
+    return info.size
+
+
+def _member(archive: _Hashed, level: int) -> gzip.GzipFile:
+    return gzip.GzipFile("", "wb", level, archive, mtime=0)
 
 
 class _Hashed:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from vdc.bootstrap import layout
 from vdc.scheduler.client import Nomad
 
 _ANYBODY = ""
@@ -54,7 +55,14 @@ def standing(job: Mapping[str, Any], user: str) -> dict[str, Any]:
     placed = {**job, "Constraints": [*(job.get("Constraints") or []), constraint]}
     if user != _ANYBODY:
         placed["TaskGroups"] = [
-            {**group, "Tasks": [{**task, "User": user} for task in group["Tasks"]]}
+            {**group, "Tasks": [_as(task, user) for task in group["Tasks"]]}
             for group in job["TaskGroups"]
         ]
     return placed
+
+
+def _as(task: Mapping[str, Any], user: str) -> dict[str, Any]:
+    """A task of another user than the agent's, who may read what is rendered for it alone."""
+    owner = {"Uid": layout.WORK_UID, "Gid": layout.WORK_UID}
+    templates = [{**template, **owner} for template in task.get("Templates") or []]
+    return {**task, "User": user, "Templates": templates}
