@@ -10,7 +10,6 @@ import yaml
 from vdc.bootstrap import layout
 from vdc.bootstrap.node import NodeBoot, NodeFile, boot_unit, node_files
 
-
 _META_DATA = "instance-id: {name}-{digest}\nlocal-hostname: {name}\n"
 
 
