@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,20 +56,25 @@ class Namespace:
         """A command, to be run in it."""
         return ("nsenter", f"--net={self.path}", "--", *words)
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """This thread, and threads it starts meanwhile, are in it; others are not."""
-        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        inside = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+    def entered(self) -> AbstractContextManager[None]:
+        """See :func:`entered`."""
+        return entered(self.path)
+
+
+@contextmanager
+def entered(namespace: Path) -> Iterator[None]:
+    """This thread, and threads it starts meanwhile, are in it; others are not."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    inside = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _setns(inside)
         try:
-            _setns(inside)
-            try:
-                yield
-            finally:
-                _setns(before)
+            yield
         finally:
-            os.close(inside)
-            os.close(before)
+            _setns(before)
+    finally:
+        os.close(inside)
+        os.close(before)
 
 
 def _ip(*arguments: str) -> None:

@@ -7,10 +7,10 @@
 set -eu
 
 packages="
-    cloud-init dnsmasq-base e2fsprogs extlinux faketime fdisk genisoimage iproute2
+    cloud-init curl dnsmasq-base e2fsprogs extlinux faketime fdisk genisoimage iproute2
     libvirt-clients libvirt-daemon-driver-lxc libvirt-daemon-driver-qemu libvirt-daemon-system
-    libvirt-dev mmdebstrap nftables openssh-client openssh-server pkg-config qemu-system-x86
-    qemu-utils syslinux-common tini util-linux
+    libvirt-dev mmdebstrap nftables openssh-client openssh-server openssl pkg-config procps
+    qemu-system-x86 qemu-utils sudo syslinux-common tini util-linux
 "
 
 if ! command -v dpkg-query >/dev/null; then

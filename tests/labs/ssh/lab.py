@@ -7,18 +7,18 @@ first process holds all of it; when that ends, nothing is left but the lab's fol
 
 from __future__ import annotations
 
-import ctypes
 import filecmp
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
 
+from labs.netns import entered
 from vdc.home import Home
 from vdc.provider import processes
 
@@ -27,7 +27,6 @@ ADDRESS = "10.89.0.254"
 """This side, as the machines see it."""
 
 _PATIENCE_S = 30.0
-_CLONE_NEWNET = 0x40000000
 # Written by the system itself, whoever installs or removes anything.
 _SYSTEMS_OWN = ("/var/log/", "/var/cache/", "/etc/.pwd.lock", "/etc/ld.so.cache")
 
@@ -201,24 +200,9 @@ class Lab:
             if not path.startswith(_SYSTEMS_OWN) and not path.endswith("-")  # backups of useradd
         )
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """This process, its threads and children made in the block live in the lab's network."""
-        libc = ctypes.CDLL(None, use_errno=True)
-
-        def enter(descriptor: int) -> None:
-            if libc.setns(descriptor, _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns")
-
-        here = os.open("/proc/self/ns/net", os.O_RDONLY)
-        there = os.open(f"/proc/{self.pid()}/ns/net", os.O_RDONLY)
-        try:
-            enter(there)
-            yield
-        finally:
-            enter(here)
-            os.close(here)
-            os.close(there)
+    def inside(self) -> AbstractContextManager[None]:
+        """This thread, and threads and processes it starts meanwhile, are in the lab's network."""
+        return entered(Path(f"/proc/{self.pid()}/ns/net"))
 
     # --- parts ----------------------------------------------------------------------------
 
