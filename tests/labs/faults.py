@@ -4,9 +4,15 @@ _FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 def wrong_clock(offset: str) -> dict[str, str]:
-    """Every service sees another time, by so much: ``-400d``, ``+2h``. systemd itself does not."""
+    """cloud-init and what is ours see another time, by so much: ``-400d``, ``+2h``.
+
+    The system itself does not, nor a program that is linked statically, as the scheduler is.
+    """
     variables = f"LD_PRELOAD={_FAKETIME} FAKETIME={offset} FAKETIME_DONT_FAKE_MONOTONIC=1"
-    return {"/etc/systemd/system.conf.d/clock.conf": f"[Manager]\nDefaultEnvironment={variables}\n"}
+    return {
+        f"/etc/systemd/system/{prefix}-.service.d/clock.conf": f"[Service]\nEnvironment={variables}\n"
+        for prefix in ("cloud", "vdc")
+    }
 
 
 def silent_service(name: str) -> dict[str, str]:
