@@ -81,6 +81,7 @@ class ClientMembers:
         for node in await self._nomad.nodes():
             if node.name == name:
                 await self._nomad.purge_node(node.id)
+        self._watch.forget(name)
 
     async def forget_others(self, names: frozenset[str]) -> None:
         """See :class:`~vdc.provider.drivers.Members`.
@@ -184,10 +185,14 @@ class _NodeWatch:
         nodes = sorted(await self._nomad.nodes(), key=lambda node: node.modify_index)
         return {node.name: node for node in nodes}
 
+    def forget(self, name: str) -> None:
+        """What was seen of a node is true no longer."""
+        self._nodes.pop(name, None)
+
     async def until(self, name: str, holds: Callable[[SchedulerNode], bool]) -> SchedulerNode:
         self._waiting += 1
         if self._task is None or self._task.done():
-            self._failure = None
+            self._failure, self._nodes = None, {}
             self._task = asyncio.create_task(self._follow())
         try:
             async with self._changed:
