@@ -84,7 +84,7 @@ work_user() {
         vdc-work:*:$uid:*) ;;
         *) die "group vdc-work, or $uid, is another one here; it must be free for work" ;;
     esac
-    useradd --uid $uid --gid $uid --no-create-home --home-dir /nonexistent \
+    useradd --uid $uid --gid $uid --key UID_MAX=$uid --no-create-home --home-dir /nonexistent \
         --shell "$(command -v nologin || echo /bin/false)" --comment 'Work of the pool' vdc-work
 }
 
