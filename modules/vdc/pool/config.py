@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from vdc.bootstrap import layout
 from vdc.errors import StackError
 
 _LABEL = "label_"
@@ -86,16 +85,13 @@ class JoinFiles:
         cert_file: The CA that signs for nodes, PEM.
         key_file: Its private key, PEM.
         bundles_dir: Holds what nodes fetch, each archive in a folder with its sum.
+        audit_file: Gets one line of JSON for each node that asked.
     """
 
     cert_file: Path
     key_file: Path
     bundles_dir: Path
-
-    @property
-    def audit_file(self) -> Path:
-        """One line of JSON for each node that asked; beside the service's other files."""
-        return self.cert_file.with_name("audit.jsonl")
+    audit_file: Path
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,6 @@ class PoolConfig:
         library: Folders with packages beside those that come with vdc.
         join: How nodes are taken in; None where nobody can join.
         endpoints: Where other machines reach the service, ``https://host:port``.
-        work_user: As whom work runs on machines that have a work user.
     """
 
     name: str
@@ -132,7 +127,6 @@ class PoolConfig:
     library: tuple[Path, ...]
     join: JoinFiles | None = None
     endpoints: tuple[str, ...] = ()
-    work_user: str = layout.WORK_USER
 
     @classmethod
     def load(cls, path: Path) -> PoolConfig:
@@ -175,7 +169,6 @@ class PoolConfig:
             library=(),
             join=_join(raw["join"]) if raw.get("join") else None,
             endpoints=(listening,),
-            work_user=str(raw.get("work_user") or layout.WORK_USER),
         ).declaring(raw)
 
     def declaring(self, raw: Mapping[str, Any]) -> PoolConfig:
@@ -197,7 +190,13 @@ class PoolConfig:
 
 
 def _join(raw: Mapping[str, Any]) -> JoinFiles:
-    return JoinFiles(Path(raw["cert_file"]), Path(raw["key_file"]), Path(raw["bundles_dir"]))
+    cert_file = Path(raw["cert_file"])
+    return JoinFiles(
+        cert_file,
+        key_file=Path(raw["key_file"]),
+        bundles_dir=Path(raw["bundles_dir"]),
+        audit_file=Path(raw.get("audit_file") or cert_file.with_name("audit.jsonl")),
+    )
 
 
 def _group(raw: Mapping[str, Any]) -> Group:

@@ -65,7 +65,7 @@ class Service:
             Desk(config.join, files.ca_file.read_text(), self.nomad) if config.join else None
         )
         self.software = Software(self.nomad, self.watch, self.shelf, config.endpoints)
-        sorts = Standing(self.nomad, config.work_user)
+        sorts = Standing(self.nomad)
         self.stage = PoolStage(
             self.nomad, self.follower, self.watch, self.shelf, self.software, sorts
         )

@@ -22,9 +22,8 @@ _KEY = "work_user"
 class Standing:
     """Which sorts of nodes there are now."""
 
-    def __init__(self, nomad: Nomad, work_user: str) -> None:
+    def __init__(self, nomad: Nomad) -> None:
         self._nomad = nomad
-        self._work_user = work_user
 
     async def users(self, first: str | None = None) -> list[str]:
         """The users as whom work can run now; empty text is whoever runs the agent.
@@ -35,8 +34,8 @@ class Standing:
         Raises:
             SchedulerError: The scheduler does not answer.
         """
-        quoted = json.dumps(self._work_user)
-        sorts = {self._work_user: f"Meta.{_KEY} == {quoted}", _ANYBODY: f"Meta.{_KEY} != {quoted}"}
+        quoted = json.dumps(layout.WORK_USER)
+        sorts = {layout.WORK_USER: f"Meta.{_KEY} == {quoted}", _ANYBODY: f"Meta.{_KEY} != {quoted}"}
         found = [user for user, nodes in sorts.items() if await self._any(nodes)]
         return sorted(found or [_ANYBODY], key=lambda user: user != first)
 
