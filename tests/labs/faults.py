@@ -9,16 +9,14 @@ def wrong_clock(offset: str) -> dict[str, str]:
     The system itself does not, nor a program that is linked statically, as the scheduler is.
     """
     variables = f"LD_PRELOAD={_FAKETIME} FAKETIME={offset} FAKETIME_DONT_FAKE_MONOTONIC=1"
-    return {
-        f"/etc/systemd/system/{prefix}-.service.d/clock.conf": f"[Service]\nEnvironment={variables}\n"
-        for prefix in ("cloud", "vdc")
-    }
+    text = f"[Service]\nEnvironment={variables}\n"
+    return {f"/etc/systemd/system/{it}-.service.d/clock.conf": text for it in ("cloud", "vdc")}
 
 
 def silent_service(name: str) -> dict[str, str]:
     """A service that runs, as systemd sees it, and does nothing; whoever installs it later."""
     return {
         f"/etc/systemd/system/{name}.service.d/silent.conf": (
-            "[Service]\nExecStartPre=\nExecStart=\nExecStart=/bin/sleep infinity\n"
+            "[Service]\nType=simple\nExecStartPre=\nExecStart=\nExecStart=/bin/sleep infinity\n"
         )
     }
