@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from labs import cgroups
 from nomad_lab import wait_for
 
 HERE = Path(__file__).parent
@@ -24,7 +25,11 @@ ADDRESS = "10.99.0.1"
 """The machine's own; its network is a /24 in which nobody else answers."""
 
 _PATIENCE_S = 120.0
-_SPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc")
+# A machine ends with the test, however that ends.
+_UNSHARE = (
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child", "--mount-proc"),
+    *("--mount", "--pid", "--net", "--ipc", "--uts"),
+)
 _PLAIN = f"""
 mount -t tmpfs -o mode=0755 over {{folder}}
 for part in etc var; do
@@ -107,7 +112,7 @@ def plain(folder: Path) -> Iterator[Sandbox]:
     _possible()
     script = _PLAIN.format(folder=folder, python=sys.executable)
     with subprocess.Popen(
-        ["unshare", *_SPACES, "sh", "-ec", script],
+        [*_UNSHARE, "sh", "-ec", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -128,10 +133,9 @@ def booted(folder: Path) -> Iterator[Sandbox]:
         pytest.skip("systemd is not on this machine")
     console = folder / "console"
     console.touch()
-    groups = _own_groups()
-    enter = "".join(f"echo $$ >{group}/cgroup.procs; " for group in groups)
-    boot = ["unshare", *_SPACES, "--cgroup", "sh", str(HERE / "boot.sh"), str(folder), ADDRESS]
-    with subprocess.Popen(["sh", "-ec", f'{enter}exec "$@"', "sh", *boot]) as process:
+    groups = cgroups.make(f"vdc-test-{os.getpid()}")
+    boot = [*_UNSHARE, "--cgroup", "sh", str(HERE / "boot.sh"), str(folder), ADDRESS]
+    with subprocess.Popen(cgroups.entering(groups, *boot)) as process:
         try:
             pid = wait_for("a first process", lambda: _child(process))
             machine = Sandbox(pid, Path("/run/changes"), folder / "kept")
@@ -141,8 +145,7 @@ def booted(folder: Path) -> Iterator[Sandbox]:
             yield machine
         finally:
             process.kill()
-            for group in groups:
-                wait_for(f"{group} is gone", lambda: _removed(group))  # noqa: B023 - called here
+            cgroups.remove(groups)
 
 
 def _possible() -> None:
@@ -154,27 +157,3 @@ def _child(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> int:
     assert process.poll() is None, "it ended"
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return int(children[0]) if children else 0
-
-
-def _own_groups() -> list[Path]:
-    """A new control group in every hierarchy of this machine."""
-    made = []
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, mounted, kind, *_ = line.split()
-        if not kind.startswith("cgroup") or not os.access(mounted, os.W_OK):
-            continue
-        group = Path(mounted) / f"vdc-test-{os.getpid()}"
-        group.mkdir()
-        made.append(group)
-        for setting in ("cpuset.cpus", "cpuset.mems"):
-            if kind == "cgroup" and (group / setting).exists():
-                (group / setting).write_text((group.parent / setting).read_text())
-    return made
-
-
-def _removed(group: Path) -> bool:
-    """Removes a group with what systemd made in it; the kernel refuses while somebody is there."""
-    for folder, _, _ in os.walk(group, topdown=False):
-        with suppress(OSError):
-            Path(folder).rmdir()
-    return not group.exists()
