@@ -30,10 +30,12 @@ def mounts_below(folder: Path) -> list[str]:
 
 def remove_cgroups(work: Collection[str]) -> None:
     """Removes what killed agents leave of these allocations: their empty groups of processes."""
-    for path in Path("/sys/fs/cgroup").glob("**/nomad/*"):
-        if path.name.partition(".")[0] in work:
-            with suppress(OSError):
-                path.rmdir()
+    # Others come and go meanwhile, which a walk passes over.
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        for name in names if Path(folder).name == "nomad" else ():
+            if name.partition(".")[0] in work:
+                with suppress(OSError):
+                    Path(folder, name).rmdir()
 
 
 def _inside(text: str, folder: Path) -> bool:
