@@ -27,6 +27,8 @@ NAMES = tuple(f"dc-lab-workers-{index}" for index in range(4))
 BOOT_S = 300
 SAID = "vdc-payload-is"
 USER_DATA = f"""#cloud-config
+no_ssh_fingerprints: true
+ssh: {{emit_keys_to_console: false}}
 runcmd:
 - [sh, -c, 'echo {SAID} $(mount LABEL=VDC_PAYLOAD /mnt; cat /mnt/bundle /var/lib/vdc-payload/bundle) >/dev/ttyS0']
 - [sh, -c, 'cat /var/lib/vdc-payload/bundle >/root/seen']

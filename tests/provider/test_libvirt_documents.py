@@ -1,5 +1,6 @@
 """What the libvirt driver writes and reads as text: documents, marks, names, disks, consoles."""
 
+import re
 import subprocess
 from dataclasses import replace
 from io import BytesIO
@@ -13,7 +14,7 @@ from vdc.provider.drivers.libvirt import disks, explain, marks, xml
 from vdc.provider.drivers.libvirt.capability import domain_type
 from vdc.provider.drivers.libvirt.marks import Essence, Mark
 from vdc.provider.drivers.libvirt.model import Bridge
-from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, mac, realm
+from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, realm
 from vdc.provider.drivers.libvirt.placement import Room, place
 from vdc.provider.drivers.libvirt.sdk import parsed
 
@@ -113,8 +114,10 @@ def test_a_containers_disks_are_found_by_the_kernel():
 
 
 def test_a_node_keeps_its_network_address():
-    assert mac("n-0") == mac("n-0") != mac("n-1")
-    assert mac("n-0").startswith("52:54:00:")
+    names = Names("dc.dev.00000000")
+    assert names.mac("n-0") == names.mac("n-0") != names.mac("n-1")
+    assert names.mac("n-0") != Names("dc.dev.11111111").mac("n-0")
+    assert re.fullmatch("52:54:00(:[0-9a-f]{2}){3}", names.mac("n-0"))
 
 
 def test_a_network_gives_every_address_but_the_hosts_own():

@@ -27,7 +27,7 @@ def explain(host: Host, names: Names, name: str) -> str:
         address = survey.address(domain) if running else ""
         console = _console(host, names, name)
     said = stage(running=running, address=address, console=console)
-    lines = [line.rstrip() for line in console.splitlines() if line.strip()][-_LINES:]
+    lines = _last(console)
     quoted = "".join(f"\n    | {line}" for line in lines)
     return f"{host.label}: {said}" + (f"; its console ends with{quoted}" if lines else "")
 
@@ -47,6 +47,15 @@ def legible(raw: bytes) -> str:
     """A console's bytes as lines of plain text. Pure."""
     text = raw.decode("ascii", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     return _UNPRINTABLE.sub("", text)
+
+
+def _last(console: str) -> list[str]:
+    """The last lines; of lines that differ in figures and stars alone, as in a count, the last."""
+    lines = [line.rstrip() for line in console.splitlines() if line.strip()]
+    skeletons = [re.sub(r"[^A-Za-z]", "", line) for line in lines]
+    after = [*skeletons[1:], ""]
+    told = [lines[i] for i in range(len(lines)) if skeletons[i] != after[i]]
+    return told[-_LINES:]
 
 
 def _console(host: Host, names: Names, name: str) -> str:

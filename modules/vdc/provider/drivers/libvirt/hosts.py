@@ -21,8 +21,8 @@ from vdc.provider.drivers.libvirt.sdk import connect, libvirt, parsed
 # A daemon does one thing at a time to a storage pool; more callers at once only wait there.
 _AT_ONCE = 4
 _OPEN_S = 30.0
-# A host that did not answer is not asked again for every node of the run.
-_GIVEN_UP_S = 10.0
+# A host that let us wait in vain is not waited for again in the same run.
+_MUTE_S = 60.0
 
 T = TypeVar("T")
 Work = Callable[["Host"], T]
@@ -43,9 +43,11 @@ class Host:
         self.spec = spec
         self.shared = _SHARED[spec.daemon]
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"host-{spec.name}")
+        # Apart from the others, which may all be at work for longer than an answer may take.
+        self._door = ThreadPoolExecutor(1, thread_name_prefix=f"door-{spec.name}")
         self._opening = threading.Lock()
         self._connection: Any = None
-        self._refusal: tuple[float, str] = (0.0, "")
+        self._mute_until = 0.0
 
     @property
     def label(self) -> str:
@@ -61,12 +63,14 @@ class Host:
         """
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        opened = loop.run_in_executor(self._threads, self._open)
+        if time.monotonic() < self._mute_until:
+            raise self._unreachable("it has just not answered")
         try:
             async with asyncio.timeout(_OPEN_S):
-                await opened
+                await loop.run_in_executor(self._door, self._open)
         except TimeoutError:
-            raise self._give_up(f"no answer in {_OPEN_S:.0f} s") from None
+            self._mute_until = time.monotonic() + _MUTE_S
+            raise self._unreachable(f"no answer in {_OPEN_S:.0f} s") from None
         return await loop.run_in_executor(self._threads, context.run, self._guarded, work)
 
     def _guarded(self, work: Work[T]) -> T:
@@ -87,21 +91,16 @@ class Host:
             known = self._connection
             if known is not None and known.isAlive():
                 return known
-            since, reason = self._refusal
-            if time.monotonic() - since < _GIVEN_UP_S and reason:
-                raise HostError(reason)
             try:
                 opened = connect(self.spec.uri)
                 self._recognise(opened)
             except libvirt().libvirtError as error:
-                raise self._give_up(_said(error)) from None
+                raise self._unreachable(_said(error)) from None
             self._connection = opened
             return opened
 
-    def _give_up(self, reason: str) -> HostError:
-        refusal = HostError(f"{self.label} cannot be reached: {reason}")
-        self._refusal = (time.monotonic(), str(refusal))
-        return refusal
+    def _unreachable(self, reason: str) -> HostError:
+        return HostError(f"{self.label} cannot be reached: {reason}")
 
     def _recognise(self, connection: Any) -> None:
         """Refuses a host that is not the declared one: an address can lead to another machine."""
@@ -129,10 +128,12 @@ class Shared:
     """What nodes have in common on one daemon, whatever driver makes them.
 
     Attributes:
-        changing: Held by who makes or removes some of it.
+        pools: Held for moments, by who makes a storage pool, starts it, or ends it.
+        changing: Held by who makes or removes what is in it; an upload takes minutes.
         users: How many nodes are being made from it.
     """
 
+    pools: threading.RLock = field(default_factory=threading.RLock)
     changing: threading.RLock = field(default_factory=threading.RLock)
     users: int = 0
 

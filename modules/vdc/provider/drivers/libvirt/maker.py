@@ -18,7 +18,7 @@ from vdc.provider.drivers.libvirt.common import Common, Payload, using
 from vdc.provider.drivers.libvirt.hosts import Host
 from vdc.provider.drivers.libvirt.marks import Mark
 from vdc.provider.drivers.libvirt.model import Template
-from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, digest, mac
+from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, digest
 from vdc.provider.drivers.libvirt.removal import definition, owned_domain, remove
 from vdc.provider.drivers.libvirt.sdk import libvirt
 from vdc.provider.drivers.libvirt.store import Store, Volume
@@ -128,7 +128,7 @@ class Maker:
             arch=self._template.arch,
             cpus=size.cpus,
             memory_mib=size.memory_mib,
-            mac=mac(name),
+            mac=self._names.mac(name),
             network=common.network,
         )
         base, payload = common.base, common.payload

@@ -29,12 +29,6 @@ def realm(datacenter: str, stack: str, ca_cert: str) -> str:
     return f"{datacenter}.{stack}.{digest(datacenter, stack, ca_cert)[:8]}"
 
 
-def mac(node: str) -> str:
-    """The node's network address for life, in QEMU's range; the same at every making."""
-    tail = hashlib.sha256(node.encode()).digest()
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in tail[:3])
-
-
 @dataclass(frozen=True)
 class Names:
     """Names within one realm."""
@@ -84,6 +78,11 @@ class Names:
     def seed(self, node: str, sha256: str) -> str:
         """A node's user data, by its content."""
         return f"{self.of_node(node)}{sha256[:_SEED]}"
+
+    def mac(self, node: str) -> str:
+        """A node's network address, in QEMU's range; the same at every making."""
+        tail = digest(self.realm, node)
+        return f"52:54:00:{tail[:2]}:{tail[2:4]}:{tail[4:6]}"
 
     def of_node(self, node: str) -> str:
         """What the names of a node's volumes begin with, its label apart."""

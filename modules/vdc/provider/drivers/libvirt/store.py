@@ -52,14 +52,20 @@ class Store:
     def pool(self) -> Any | None:
         """The pool that holds our volumes, active; None while there is none."""
         name = self._host.spec.pool or self._names.pool
-        pool = present(self._host.connection.storagePoolLookupByName, name)
-        if pool is not None and not pool.isActive():
-            pool.create(0)
-        return pool
+        with self._host.shared.pools:
+            pool = present(self._host.connection.storagePoolLookupByName, name)
+            if pool is not None and not pool.isActive():
+                self._activate(pool)
+            return pool
+
+    def _activate(self, pool: Any) -> None:
+        if not self._host.spec.pool:
+            pool.build(0)  # whoever defined it may have been cut before this
+        pool.create(0)
 
     def open(self) -> Any:
         """The pool that holds our volumes, made when it is ours to make."""
-        with self._host.stage("storage pool"):
+        with self._host.stage("storage pool"), self._host.shared.pools:
             pool = self.pool()
             if pool is None and self._host.spec.pool:
                 raise NodeError(
@@ -70,8 +76,7 @@ class Store:
                 path = f"{_FOLDER}/{self._names.folder}"
                 text = xml.pool(self._names.pool, path)
                 pool = self._host.connection.storagePoolDefineXML(text, 0)
-                pool.build(0)
-                pool.create(0)
+                self._activate(pool)
                 pool.setAutostart(1)
             kind = parsed(pool.XMLDesc(0)).get("type", "")
             if kind not in _OF_FILES:
@@ -167,10 +172,12 @@ class Store:
 
     def close(self) -> None:
         """Removes the pool of ours with its folder and whatever is in it."""
-        pool = self.pool()
-        if pool is None or self._host.spec.pool:
+        if self._host.spec.pool:
             return
-        with self._host.stage("storage pool"):
+        with self._host.stage("storage pool"), self._host.shared.pools:
+            pool = self.pool()
+            if pool is None:
+                return
             # The host's log daemon puts old parts of a console's log beside it, unseen until now.
             pool.refresh(0)
             self.remove(self.ours())
