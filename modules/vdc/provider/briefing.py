@@ -59,7 +59,7 @@ class Briefing:
         role: What they do.
         endpoints: ``https://host:port`` of the pool service.
         ca_cert: The data centre's CA, PEM.
-        bundle_sha256: The software.
+        bundle: The software, and where a machine finds it.
         drain_s: How long work may take to move away when a machine shuts down, in seconds.
         proxy: How they reach what is outside.
         ntp: Time servers; empty leaves the system's own.
@@ -71,7 +71,7 @@ class Briefing:
     role: Work | Carry
     endpoints: tuple[str, ...]
     ca_cert: str
-    bundle_sha256: str
+    bundle: BundleSource
     drain_s: int
     proxy: Proxy = field(default=Proxy())
     ntp: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Briefing:
             endpoints=self.endpoints,
             ca_cert=self.ca_cert,
             agent_json=self._agent(name),
-            bundle=BundleSource(self.bundle_sha256),
+            bundle=self.bundle,
             join_secret=join_secret,
             proxy=self.proxy,
             ntp=self.ntp,

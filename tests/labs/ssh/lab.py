@@ -1,8 +1,8 @@
 """The ssh lab: a bridge in a network namespace, and machines that are namespaces with an sshd.
 
 A machine has a root of its own (an overlay over this machine's), its own processes and network,
-no systemd, and three users: root, ``deploy`` with passwordless sudo, ``guest`` without. The lab's
-first process holds all of it; when that ends, nothing is left but the lab's folder.
+and three users: root, ``deploy`` with passwordless sudo, ``guest`` without. Some have a systemd.
+The lab's first process holds all of it; when that ends, nothing is left but the lab's folder.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from labs import cgroups
 from labs.netns import entered
 from vdc.home import Home
 from vdc.provider import processes
@@ -28,17 +29,23 @@ ADDRESS = "10.89.0.254"
 
 _PATIENCE_S = 30.0
 # Written by the system itself, whoever installs or removes anything.
-_SYSTEMS_OWN = ("/var/log/", "/var/cache/", "/etc/.pwd.lock", "/etc/ld.so.cache")
+_SYSTEMS_OWN = (
+    *("/var/log/", "/var/cache/", "/var/lib/systemd/"),
+    *("/etc/.pwd.lock", "/etc/ld.so.cache", "/etc/machine-id"),
+)
 
 
 class Lab:
     """The lab in a folder of its own; several run side by side."""
 
-    def __init__(self, folder: Path, machines: int = 2) -> None:
+    def __init__(self, folder: Path, machines: int = 2, systemd: int = 0) -> None:
         self.folder = folder
-        self.names = [f"m{index}" for index in range(1, machines + 1)]
+        plain = [f"m{index}" for index in range(1, machines + 1)]
+        self._systemd = [f"s{index}" for index in range(1, systemd + 1)]
+        self.names = plain + self._systemd
         self.key = folder / "id"
         self._before: dict[str, Path] = {}
+        self._groups: dict[str, list[Path]] = {}
 
     # --- life -----------------------------------------------------------------------
 
@@ -65,6 +72,9 @@ class Lab:
             process = psutil.Process(pid)
             process.kill()
             _wait("the end of the lab", lambda: not processes.alive(process))
+        for groups in self._groups.values():
+            cgroups.remove(groups)
+        self._groups.clear()
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
@@ -72,13 +82,19 @@ class Lab:
         """Powers a machine on and waits for its sshd."""
         home = self.folder / "machines" / name
         hidden = [Home.of_user().cache, Home.of_user().data, HERE.parents[2]]
+        init = "systemd" if name in self._systemd else "plain"
+        start = [
+            *self._enter("-m", "-p"), "ip", "netns", "exec", name, "unshare", "--cgroup", "--mount",
+            "--pid", "--uts", "--ipc", "--fork", "--kill-child",
+            "sh", str(HERE / "machine.sh"), str(home), name, init, *map(str, hidden),
+        ]  # fmt: skip
+        if init == "systemd":
+            self._groups[name] = cgroups.make(f"{self.folder.name}-{name}-{os.getpid()}")
+            start = cgroups.entering(self._groups[name], *start)
         log = (self.folder / f"{name}.log").open("ab")
         subprocess.Popen(
-            [*self._enter("-m", "-p"), "ip", "netns", "exec", name,
-             "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
-             "sh", str(HERE / "machine.sh"), str(home), name, *map(str, hidden)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            start, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
         _wait(f"sshd of {name}", lambda: self._listens(name))
 
@@ -88,6 +104,7 @@ class Lab:
         inside = process.children(recursive=True)
         process.kill()
         _wait(f"the end of {name}", lambda: not any(map(processes.alive, [process, *inside])))
+        cgroups.remove(self._groups.pop(name, ()))
 
     def reboot(self, name: str) -> None:
         """Power off and on again."""
@@ -215,7 +232,8 @@ class Lab:
         self._do("ip", "-n", name, "link", "set", "lo", "up")
         ssh = self.upper(name) / "etc/ssh"
         (ssh / "lab.d").mkdir(parents=True)
-        shutil.copy(HERE / "sshd_config", ssh)
+        for file in ("sshd_config", "lab-sshd.service"):
+            shutil.copy(HERE / file, ssh)
         shutil.copy(self.key.with_suffix(".pub"), ssh / "lab_authorized_keys")
         _keygen(ssh / "lab_host_key")
 
@@ -232,9 +250,9 @@ class Lab:
 
 
 @contextmanager
-def ssh_lab(folder: Path, machines: int = 2) -> Iterator[Lab]:
+def ssh_lab(folder: Path, machines: int = 2, systemd: int = 0) -> Iterator[Lab]:
     """A running lab; nothing of it is left after."""
-    lab = Lab(folder, machines)
+    lab = Lab(folder, machines, systemd)
     try:
         lab.up()
         yield lab
