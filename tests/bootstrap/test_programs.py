@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from vdc.bootstrap import control, layout
+from vdc.bootstrap import layout
 
 FILES = Path(layout.__file__).parent / "files"
 UNITS = sorted(file.name for file in (FILES / "units").iterdir() if file.suffix != ".conf")
 SCRIPTS = sorted(file for file in FILES.iterdir() if file.is_file())
 SHELLS = ("dash", "busybox sh", "bash --posix")
 PATHS = [
-    value
-    for module in (layout, control)
-    for name, value in vars(module).items()
-    if name.isupper() and isinstance(value, Path)
+    value for name, value in vars(layout).items() if name.isupper() and isinstance(value, Path)
 ]
-INSIDE = (control.POOL_DATA, layout.LOG)
+INSIDE = (layout.POOL_DATA, layout.LOG)
 """What lies in these is the scripts' own affair."""
 
 

@@ -74,7 +74,8 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.scheduler = Scheduler()
         self.now = NOW
-        files = JoinFiles(folder / "join-cert.pem", folder / "join-key.pem", folder)
+        audit = folder / "audit.jsonl"
+        files = JoinFiles(folder / "join-cert.pem", folder / "join-key.pem", folder, audit)
         files.cert_file.write_text(ISSUER.cert)
         files.key_file.write_text(ISSUER.key)
         self.desk = Desk(files, ROOT.cert, self.scheduler, lambda: self.now)

@@ -16,13 +16,6 @@ from vdc.bootstrap import layout
 from vdc.bootstrap.agent import ServerRole
 from vdc.bootstrap.node import NodeFile, server_agent
 
-POOL = layout.ETC / "pool"
-"""The service's configuration and keys, for the service's user alone."""
-POOL_DATA = layout.LIB / "pool"
-"""Its program, and the software of packages."""
-POOL_PORT = 4650
-"""Where it listens."""
-
 
 @dataclass(frozen=True)
 class ServiceKeys:
@@ -93,19 +86,23 @@ class Carry:
         told = service_config(
             self.datacenter,
             host=own,
-            port=POOL_PORT,
+            port=layout.POOL_PORT,
             endpoints=self.endpoints,
             schedulers=[f"https://{at(address, layout.PORTS.http)}" for address in ordered],
-            keys=POOL,
+            keys=layout.POOL,
             ca=layout.CA,
-            packages=POOL_DATA / "packages",
-            bundles=POOL_DATA / "bundles",
+            packages=layout.POOL_DATA / "packages",
+            bundles=layout.POOL_DATA / "bundles",
+            audit=layout.POOL_LOG / "audit.jsonl",
         )
         return (
             NodeFile(layout.TLS.cert, self.cert, 0o600),
             NodeFile(layout.TLS.key, self.key, 0o600),
-            NodeFile(POOL / "service.json", json.dumps(told) + "\n", 0o600),
-            *(NodeFile(POOL / file, text, 0o600) for file, text in self.service.files.items()),
+            NodeFile(layout.POOL / "service.json", json.dumps(told) + "\n", 0o600),
+            *(
+                NodeFile(layout.POOL / file, text, 0o600)
+                for file, text in self.service.files.items()
+            ),
         )
 
 
@@ -120,6 +117,7 @@ def service_config(
     ca: Path,
     packages: Path,
     bundles: Path,
+    audit: Path,
 ) -> dict[str, Any]:
     """The pool service's ``service.json``: what never changes while it runs.
 
@@ -129,10 +127,11 @@ def service_config(
         port: Port to listen on.
         endpoints: Where others reach it, ``https://host:port``.
         schedulers: ``https://host:port`` of the scheduler's servers, in the order of trial.
-        keys: Folder of :attr:`ServiceKeys.files`; the audit is written there as well.
+        keys: Folder of :attr:`ServiceKeys.files`.
         ca: The data centre's CA.
         packages: Where software of packages is unpacked.
         bundles: Holds what nodes fetch.
+        audit: Gets a line for each node that asked to join.
     """
     return {
         "name": name,
@@ -151,12 +150,13 @@ def service_config(
             "cert_file": str(keys / "join-cert.pem"),
             "key_file": str(keys / "join-key.pem"),
             "bundles_dir": str(bundles),
+            "audit_file": str(audit),
         },
         "packages_dir": str(packages),
     }
 
 
-def pool_endpoints(names: Sequence[str], port: int = POOL_PORT) -> tuple[str, ...]:
+def pool_endpoints(names: Sequence[str], port: int = layout.POOL_PORT) -> tuple[str, ...]:
     """``https://host:port`` of the pool API by names or addresses."""
     return tuple(f"https://{at(name, port)}" for name in names)
 

@@ -38,6 +38,14 @@ INSTALL = BIN / "install.sh"
 INSTALLED = LIB / "installed"
 """The SHA-256 of the bundle whose installation was carried through."""
 
+POOL = ETC / "pool"
+"""On a server: the pool service's configuration and keys."""
+POOL_DATA = LIB / "pool"
+POOL_PYTHON = POOL_DATA / "program/bin/python"
+"""Of the environment that the service runs in."""
+POOL_LOG = LOG / "pool"
+POOL_PORT = 4650
+
 PAYLOAD = Path("/run/vdc-payload")
 PAYLOAD_LABEL = "VDC_PAYLOAD"
 """Label of the volume that is mounted there when the folder does not hold the bundle already."""

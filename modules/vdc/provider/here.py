@@ -103,6 +103,7 @@ class ServiceHere:
             ca=self.ca,
             packages=home.packages,
             bundles=home.bundles,
+            audit=self._folder / "audit.jsonl",
         )
         told = json.dumps({**config, "digest": digest}, indent=2)
         processes.write_private(self._config, told + "\n")

@@ -10,7 +10,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 etc=/etc/vdc lib=/var/lib/vdc run=/run/vdc log=/var/log/vdc system=/etc/systemd/system
 all_units='vdc-boot.service vdc-drain.service vdc-renew.timer vdc-renew.service vdc-logs.service
-vdc-agent.service'
+vdc-agent.service vdc-pool.service'
 timesyncd=/etc/systemd/timesyncd.conf.d/vdc.conf
 firewalld=/etc/firewalld/services/vdc.xml
 rc_local=/etc/rc.local
@@ -49,6 +49,8 @@ install_node() {
     set_time
     join_pool
     if systemd; then run_units; else run_supervised; fi
+    # Only the bundle of a server holds the pool service; the agent need not wait for it.
+    [ ! -f "$here/wheelhouse.tar.gz" ] || $lib/bin/vdc-pool setup "$here/wheelhouse.tar.gz"
     echo "$VDC_BUNDLE_SHA256" >$lib/installed
     say "$VDC_NAME runs"
 }
@@ -56,6 +58,7 @@ install_node() {
 check() {
     missing=
     tools='sha256sum tar'
+    [ ! -f "$here/wheelhouse.tar.gz" ] || tools="$tools getent setpriv useradd"
     [ "$VDC_ROLE" != client ] || tools="$tools curl openssl ip getent groupadd useradd"
     for tool in $tools; do have "$tool" || missing="$missing $tool"; done
     [ -z "$missing" ] || die "not on this machine:$missing; install them and run this again"
@@ -276,7 +279,9 @@ uninstall_node() {
     fi
     unset_time
     restart_time
-    if getent passwd vdc-work >/dev/null; then userdel vdc-work; fi
+    for user in vdc-work vdc-pool; do
+        if getent passwd $user >/dev/null; then userdel $user; fi
+    done
     if getent group vdc-work >/dev/null; then groupdel vdc-work; fi
     rm -rf $lib $run $log /run/vdc-payload
     # The mark goes last: by it whoever made this a node finds what a cut removal has left.

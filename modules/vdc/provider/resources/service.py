@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import vdc
-from vdc.bootstrap.control import POOL_PORT, ServiceKeys, pool_endpoints
+from vdc.bootstrap import layout
+from vdc.bootstrap.control import ServiceKeys, pool_endpoints
 from vdc.client.profile import Profile
 from vdc.errors import SchedulerError
 from vdc.home import Home
@@ -81,7 +82,7 @@ class ServiceInputs(Inputs):
     @property
     def port(self) -> int:
         """The same on every machine, but for a service here, which takes what is free."""
-        return POOL_PORT if self.servers else self.here.port
+        return layout.POOL_PORT if self.servers else self.here.port
 
     @property
     def machines(self) -> Mapping[str, str]:

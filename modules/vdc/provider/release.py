@@ -1,0 +1,135 @@
+"""The pool service's program for servers of its own: a locked wheelhouse, and vdc's own wheel.
+
+A server makes a virtual environment from it and asks no package registry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+import vdc
+from vdc.errors import ToolchainError, VdcError
+from vdc.home import Home
+from vdc.provider import wheels
+from vdc.provider.archive import Archive, Member, packed
+
+_ROOT = Path(vdc.__file__).parents[2]
+_LOCK = Path("toolchain/python/pool.lock")
+
+
+def wheelhouse(arch: str, home: Home) -> Archive:
+    """``vdc-wheelhouse-<version>-<arch>.tar.gz`` of the running checkout, unless it is made.
+
+    Blocks for as long as the package index takes, once for each lock; afterwards for a second
+    when the code has changed. Safe beside itself.
+
+    Args:
+        arch: ``amd64`` or ``arm64``.
+        home: Whose cache keeps it.
+
+    Raises:
+        ToolchainError: There is no checkout, the index lacks something, or the cache is full.
+    """
+    lock = _ROOT / _LOCK
+    if not lock.exists():
+        raise ToolchainError(
+            "the pool service's program is made from a checkout of vdc, and this is none; "
+            "declare control.release"
+        )
+    name = f"vdc-wheelhouse-{vdc.__version__}-{arch}.tar.gz"
+    try:
+        text = lock.read_text(encoding="utf-8")
+        folder = home.cache / "releases"
+        folder.mkdir(parents=True, exist_ok=True)
+        others = _others(text, arch, folder)
+        own = _own(folder)
+        members = [Member(wheel.name, wheel, 0o644) for wheel in (*others, own)]
+        members.append(Member("requirements.txt", text.encode(), 0o644))
+        return packed(folder, arch, name, members)
+    except OSError as error:
+        raise ToolchainError(f"{name} cannot be made in the cache: {error}") from error
+
+
+def _others(lock: str, arch: str, folder: Path) -> list[Path]:
+    """The locked wheels; there as a whole or not at all."""
+    form = repr((wheels.PYTHONS, lock))
+    there = folder / f"wheels-{arch}-{hashlib.sha256(form.encode()).hexdigest()[:16]}"
+    with FileLock(f"{there}.lock"):
+        if not there.exists():
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                part = Path(scratch) / "wheels"
+                part.mkdir()
+                wheels.fetch(list(wheels.pins(lock)), arch, part)
+                part.rename(there)
+    return sorted(there.glob("*.whl"))
+
+
+def _own(folder: Path) -> Path:
+    """The wheel of this checkout, built again when a file of it has changed."""
+    digest = hashlib.sha256()
+    for file in sorted(_sources()):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(_ROOT)} {content}\n".encode())
+    there = folder / f"own-{digest.hexdigest()[:16]}"
+    with FileLock(f"{there}.lock"):
+        if not there.exists():
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                part = Path(scratch) / "wheel"
+                _build(part)
+                part.rename(there)
+    (wheel,) = there.glob("*.whl")
+    return wheel
+
+
+def _sources() -> Iterator[Path]:
+    yield _ROOT / "pyproject.toml"
+    for folder in ("modules/vdc", "schemas"):
+        for file in (_ROOT / folder).rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                yield file
+
+
+def _build(target: Path) -> None:
+    command = [
+        sys.executable, "-m", "pip", "wheel", "--quiet", "--no-input",
+        "--disable-pip-version-check", "--no-deps", "--no-build-isolation",
+        f"--wheel-dir={target}", str(_ROOT),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise ToolchainError(f"vdc's own wheel cannot be built: {said[-1] if said else ''}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m vdc.provider.release``: writes the wheelhouse and its sum into a folder."""
+    parser = argparse.ArgumentParser(prog="vdc.provider.release", description=__doc__)
+    parser.add_argument("--arch", choices=sorted(wheels.MACHINES), action="append", required=True)
+    parser.add_argument("--into", type=Path, required=True, help="folder")
+    options = parser.parse_args(arguments)
+    try:
+        options.into.mkdir(parents=True, exist_ok=True)
+        for arch in options.arch:
+            made = wheelhouse(arch, Home.of_user())
+            target = options.into / made.path.name
+            shutil.copyfile(made.path, target)
+            summed = target.with_name(f"{target.name}.sha256")
+            summed.write_text(f"{made.sha256}  {target.name}\n", encoding="ascii")
+            sys.stdout.write(f"{target}\n")
+    except VdcError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
