@@ -17,6 +17,7 @@ from typing import Literal
 
 LONGEST_LOOP_PATH = 63
 
+_ID = 6
 _SHORT = 10
 _SEED = 6
 
@@ -26,7 +27,7 @@ Kind = Literal["base", "load"]
 
 def realm(datacenter: str, stack: str, ca_cert: str) -> str:
     """Names one stack of one data centre; two that merely share their names have other CAs."""
-    return f"{datacenter}.{stack}.{digest(datacenter, stack, ca_cert)[:8]}"
+    return f"{datacenter}.{stack}.{digest(datacenter, stack, ca_cert)[:_ID]}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Names:
 
     def seed(self, node: str, sha256: str) -> str:
         """A node's user data, by its content."""
-        return f"{self.of_node(node)}{sha256[:_SEED]}"
+        return f"{self.of_node(node)}seed{sha256[:_SEED]}"
 
     def mac(self, node: str) -> str:
         """A node's network address, in QEMU's range; the same at every making."""
