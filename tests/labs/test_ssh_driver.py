@@ -15,7 +15,7 @@ from vdc.errors import ForeignNodeError, NodeError
 from vdc.home import Home
 from vdc.provider import pki
 from vdc.provider.briefing import Briefing, Carry, Work
-from vdc.provider.bundle import Bundle, bundle
+from vdc.provider.bundle import bundle
 from vdc.provider.drivers.ssh.driver import Door, SshDriver
 from vdc.provider.drivers.ssh.machine import Machine
 from vdc.provider.drivers.ssh.preflight import ARCHITECTURES, Wanted
@@ -35,8 +35,8 @@ REFUSED = "refused by the pool"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Three machines; this process lives in their network."""
-    with ssh_lab(tmp_path_factory.mktemp("lab"), 3) as lab, lab.inside():
+    """Three machines, and ``s1`` with systemd; this process lives in their network."""
+    with ssh_lab(tmp_path_factory.mktemp("lab"), 3, systemd=1) as lab, lab.inside():
         yield lab
 
 
@@ -47,7 +47,7 @@ def software():
 
 
 @pytest.fixture(scope="module")
-def template(lab: Lab, software: Bundle):
+def template(lab: Lab, software):
     """Servers: they need no pool to be made, and the real agent runs as one."""
     authority = pki.new_authority("lab")
     pair = pki.issue(authority, "server.global.nomad", [], server=True)
@@ -66,7 +66,7 @@ def template(lab: Lab, software: Bundle):
 
 
 @pytest.fixture
-def make(lab: Lab, template: Template, software: Bundle, tmp_path: Path):
+def make(lab: Lab, template: Template, software, tmp_path: Path):
     """Drivers of one group; the machines are bare again afterwards."""
 
     async def joined(_: str) -> bool:
@@ -119,42 +119,48 @@ def group(driver: SshDriver, names) -> tuple[str, ...]:
     return asyncio.run(converge(driver, ServerMembers(None), wanted, asyncio.Event())).problems
 
 
-@pytest.mark.parametrize("user", ["root", "deploy"])
-def test_a_machine_is_taken_in_and_let_go_without_a_trace(lab, make, user):
-    lab.remember("m1")
-    facts = asyncio.run(make(user).create(node("m1")))
+@pytest.mark.parametrize(
+    ("user", "machine"), [("root", "m1"), ("deploy", "m1"), ("root", "s1"), ("deploy", "s1")]
+)
+def test_a_machine_is_taken_in_and_let_go_without_a_trace(lab, make, user, machine):
+    lab.remember(machine)
+    facts = asyncio.run(make(user).create(node(machine)))
     assert facts.state == "running"
     assert dict(facts.facts)["rpc"] == "4647"
-    assert dict(facts.facts)["address"] == lab.address("m1")
-    modes = lab.run("m1", "stat", "-c", "%a %U", "/var/lib/vdc/tls/key.pem", "/etc/vdc/agent.json")
+    assert dict(facts.facts)["address"] == lab.address(machine)
+    modes = lab.run(
+        machine, "stat", "-c", "%a %U", "/var/lib/vdc/tls/key.pem", "/etc/vdc/agent.json"
+    )
     assert modes == "600 root\n600 root\n"
-    assert "/etc/vdc/node.json" in lab.changed("m1")
-    asyncio.run(make(user).delete(node("m1")))
-    assert lab.changed("m1") == []
+    assert "/etc/vdc/node.json" in lab.changed(machine)
+    asyncio.run(make(user).delete(node(machine)))
+    assert lab.changed(machine) == []
     assert asyncio.run(make(user).owned()) == {}
-    asyncio.run(make(user).delete(node("m1")))
+    asyncio.run(make(user).delete(node(machine)))
 
 
-def test_a_second_run_changes_nothing(lab, make):
-    asyncio.run(make().create(node("m1")))
-    before, files = agent(lab, "m1"), lab.run("m1", "find", "/etc/vdc", "-printf", "%p %T@\n")
-    assert group(make(names=["m1"]), ["m1"]) == ()
-    asyncio.run(make().create(node("m1")))
-    assert agent(lab, "m1") == before
-    assert lab.run("m1", "find", "/etc/vdc", "-printf", "%p %T@\n") == files
+@pytest.mark.parametrize("machine", ["m1", "s1"])
+def test_a_second_run_changes_nothing(lab, make, machine):
+    asyncio.run(make().create(node(machine)))
+    before, files = agent(lab, machine), lab.run(machine, "find", "/etc/vdc", "-printf", "%p %T@\n")
+    assert group(make(names=[machine]), [machine]) == ()
+    asyncio.run(make().create(node(machine)))
+    assert agent(lab, machine) == before
+    assert lab.run(machine, "find", "/etc/vdc", "-printf", "%p %T@\n") == files
 
 
-def test_another_template_upgrades_in_place_without_another_push(lab, make):
-    asyncio.run(make().create(node("m1")))
-    before = agent(lab, "m1")
-    pushed = lab.run("m1", "sh", "-c", "stat -c '%n %Y %i' /var/lib/vdc/payload/*")
+@pytest.mark.parametrize("machine", ["m1", "s1"])
+def test_another_template_upgrades_in_place_without_another_push(lab, make, machine):
+    asyncio.run(make().create(node(machine)))
+    before = agent(lab, machine)
+    pushed = lab.run(machine, "sh", "-c", "stat -c '%n %Y %i' /var/lib/vdc/payload/*")
     upgraded = make(drain_s=7, ntp=("10.89.0.9",))
     assert upgraded.digest != make().digest
-    facts = asyncio.run(upgraded.owned())[node("m1")]
+    facts = asyncio.run(upgraded.owned())[node(machine)]
     assert upgraded.in_place(facts)
-    assert asyncio.run(upgraded.create(node("m1"))).digest == upgraded.digest
-    wait_for("another agent", lambda: agent(lab, "m1") != before)
-    assert lab.run("m1", "sh", "-c", "stat -c '%n %Y %i' /var/lib/vdc/payload/*") == pushed
+    assert asyncio.run(upgraded.create(node(machine))).digest == upgraded.digest
+    wait_for("another agent", lambda: agent(lab, machine) != before)
+    assert lab.run(machine, "sh", "-c", "stat -c '%n %Y %i' /var/lib/vdc/payload/*") == pushed
 
 
 def test_an_agent_that_was_killed_and_a_lost_file_are_mended(lab, make):
@@ -167,21 +173,23 @@ def test_an_agent_that_was_killed_and_a_lost_file_are_mended(lab, make):
     assert asyncio.run(make().create(node("m1"))).state == "running"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after_s", [0.2, 0.4, 0.8, 1.2, 2.0])
-def test_a_run_that_is_cut_anywhere_is_completed_or_undone(lab, make, after_s):
-    lab.remember("m1")
+@pytest.mark.parametrize("machine", ["m1", "s1"])
+def test_a_run_that_is_cut_anywhere_is_completed_or_undone(lab, make, machine, after_s):
+    lab.remember(machine)
 
     async def cut():
-        task = asyncio.create_task(make().create(node("m1")))
+        task = asyncio.create_task(make().create(node(machine)))
         await asyncio.wait([task], timeout=after_s)
         task.cancel()
         await asyncio.wait([task])
 
     asyncio.run(cut())
-    assert asyncio.run(make().create(node("m1"))).state == "running"
+    assert asyncio.run(make().create(node(machine))).state == "running"
     asyncio.run(cut())
-    asyncio.run(make().delete(node("m1")))
-    assert lab.changed("m1") == []
+    asyncio.run(make().delete(node(machine)))
+    assert lab.changed(machine) == []
 
 
 def test_what_is_not_ours_is_refused_and_left(lab, make):
@@ -275,9 +283,9 @@ def test_a_machine_that_does_not_answer_is_named_and_the_others_go_on(lab, make)
             "Connection refused; see that it is up and that sshd answers there; it was left alone"
         )
         found = asyncio.run(make().owned())
-        assert [found[node(name)].state for name in lab.names] == [
-            "running", "unreachable", "running",
-        ]  # fmt: skip
+        assert {name: found[node(name)].state for name in lab.names} == {
+            "m1": "running", "m2": "unreachable", "m3": "running", "s1": "running",
+        }  # fmt: skip
         with pytest.raises(NodeError, match="Its node is not removed; if the machine is gone"):
             asyncio.run(make().delete(node("m2")))
     finally:

@@ -18,14 +18,14 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces with a root of their own need root"),
 ]
 
-TAKEN_IN = ["m1", "m2"]
+TAKEN_IN = ["m1", "s1"]
 SIZE = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Three machines; this process and what it starts live in their network."""
-    with ssh_lab(tmp_path_factory.mktemp("lab"), 3) as lab, lab.inside():
+    """Three machines, ``s1`` with systemd; this process and what it starts share their network."""
+    with ssh_lab(tmp_path_factory.mktemp("lab"), 2, systemd=1) as lab, lab.inside():
         for name in lab.names:
             lab.remember(name)
         yield lab
@@ -40,7 +40,7 @@ def stack(lab: Lab):
         yield made
         made.vdc("destroy", "--yes")
         assert made.left() == []
-        assert {name: lab.changed(name) for name in TAKEN_IN} == {"m1": [], "m2": []}
+        assert {name: lab.changed(name) for name in TAKEN_IN} == {"m1": [], "s1": []}
 
 
 def declare(stack: Checkout, lab: Lab, machines: list[str], **site) -> None:
@@ -112,14 +112,14 @@ def task(stack: Checkout):
     """A task on one of the machines; gives that machine and the other one."""
     run_sleeper(stack)
     here = host_of_sleeper(stack).rpartition("-")[2]
-    yield here, "m1" if here == "m2" else "m2"
+    yield here, "m1" if here == "s1" else "s1"
     with stack.scheduler() as scheduler:
         scheduler.delete("/v1/job/sleeper", params={"purge": "true"})
     wait_for("the task's end", lambda: not host_of_sleeper(stack))
 
 
 def test_machines_join_and_no_key_of_theirs_leaves_them(stack, lab):
-    assert sorted(stack.ready()) == [node(stack, "m1"), node(stack, "m2")]
+    assert sorted(stack.ready()) == [node(stack, "m1"), node(stack, "s1")]
     state = stack.pulumi("stack", "export", "--show-secrets").stdout
     for machine in TAKEN_IN:
         key = lab.run(machine, "cat", "/var/lib/vdc/tls/key.pem").splitlines()[1]
@@ -141,14 +141,15 @@ def test_a_second_up_changes_nothing(stack, lab):
     assert [lab.run(name, "pgrep", "-x", "nomad") for name in TAKEN_IN] == started
 
 
-def test_a_machine_returns_from_a_reboot_as_the_same_node(stack, lab):
-    before = nodes(stack)[node(stack, "m1")]
-    serial = lab.run("m1", "openssl", "x509", "-in", "/var/lib/vdc/tls/cert.pem", "-serial")
-    lab.power_off("m1")
-    wait_for("its absence", lambda: nodes(stack)[node(stack, "m1")][1] != "ready")
-    lab.boot("m1")
-    wait_for("its return", lambda: nodes(stack)[node(stack, "m1")] == before)
-    after = lab.run("m1", "openssl", "x509", "-in", "/var/lib/vdc/tls/cert.pem", "-serial")
+@pytest.mark.parametrize("machine", TAKEN_IN)
+def test_a_machine_returns_from_a_reboot_as_the_same_node(stack, lab, machine):
+    before = nodes(stack)[node(stack, machine)]
+    serial = lab.run(machine, "openssl", "x509", "-in", "/var/lib/vdc/tls/cert.pem", "-serial")
+    lab.power_off(machine)
+    wait_for("its absence", lambda: nodes(stack)[node(stack, machine)][1] != "ready")
+    lab.boot(machine)
+    wait_for("its return", lambda: nodes(stack)[node(stack, machine)] == before)
+    after = lab.run(machine, "openssl", "x509", "-in", "/var/lib/vdc/tls/cert.pem", "-serial")
     assert after == serial
 
 
@@ -179,16 +180,16 @@ def test_a_machine_that_leaves_the_inventory_is_drained_and_let_go(stack, lab, t
 
 def test_destroy_names_a_machine_that_does_not_answer_and_force_forgets_it(lab):
     with checkout("dark") as dark:
-        declare(dark, lab, ["m3"])
+        declare(dark, lab, ["m2"])
         dark.vdc("up", "--yes")
-        lab.power_off("m3")
+        lab.power_off("m2")
         said = dark.vdc("destroy", "--yes", code=1).text
-        assert re.search(r"machine m3 \(deploy@\S+ port 22\): connect: Connection refused", said)
+        assert re.search(r"machine m2 \(deploy@\S+ port 22\): connect: Connection refused", said)
         assert "run with --force to forget it" in said
         dark.vdc("destroy", "--yes", "--force")
         assert dark.left() == []
-    lab.boot("m3")
-    mark = json.loads(lab.run("m3", "cat", "/etc/vdc/node.json"))
+    lab.boot("m2")
+    mark = json.loads(lab.run("m2", "cat", "/etc/vdc/node.json"))
     assert mark["owner"] == "dark/lab/metal"
-    lab.run("m3", "sh", "/var/lib/vdc/bin/install.sh", "uninstall")
-    assert lab.changed("m3") == []
+    lab.run("m2", "sh", "/var/lib/vdc/bin/install.sh", "uninstall")
+    assert lab.changed("m2") == []

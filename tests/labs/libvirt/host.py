@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,13 +163,21 @@ class Host:
         self.network.ip("link", "set", UPLINK, "up")
 
     @contextmanager
-    def small_storage(self, mib: int) -> Iterator[None]:
-        """Its folder for volumes is an empty one on a file system of this size meanwhile."""
-        self.run("mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=711", "tmpfs", str(_IMAGES))
+    def small_storage(self, mib: int) -> Iterator[Callable[[int], None]]:
+        """Its folder for volumes is an empty one on a file system of this size meanwhile.
+
+        Gives a function that changes the size, as an administrator would who adds a disk.
+        """
+        where = str(_IMAGES)
+        self.run("mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=711", "tmpfs", where)
+
+        def resize(mib: int) -> None:
+            self.run("mount", "-o", f"remount,size={mib}m", where)
+
         try:
-            yield
+            yield resize
         finally:
-            self.run("umount", "--lazy", str(_IMAGES))
+            self.run("umount", "--lazy", where)
 
     # --- inner ----------------------------------------------------------------------
 

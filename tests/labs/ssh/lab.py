@@ -7,7 +7,7 @@ The lab's first process holds all of it; when that ends, nothing is left but the
 
 from __future__ import annotations
 
-import filecmp
+import hashlib
 import os
 import shutil
 import subprocess
@@ -44,7 +44,7 @@ class Lab:
         self._systemd = [f"s{index}" for index in range(1, systemd + 1)]
         self.names = plain + self._systemd
         self.key = folder / "id"
-        self._before: dict[str, Path] = {}
+        self._before: dict[str, dict[str, str]] = {}
         self._groups: dict[str, list[Path]] = {}
 
     # --- life -----------------------------------------------------------------------
@@ -194,27 +194,18 @@ class Lab:
         return Path(f"/proc/{self.pid()}/root") / str(self.folder)[1:] / "machines" / name / "upper"
 
     def remember(self, name: str) -> None:
-        """Keeps a copy of what is on a machine, for :meth:`changed`."""
-        copy = self.folder / "before" / name
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self.upper(name).parent, copy, symlinks=True, ignore=_sockets)
-        self._before[name] = copy
+        """Notes what is on a machine, for :meth:`changed`."""
+        self._before[name] = self._content(name)
 
     def changed(self, name: str) -> list[str]:
         """Files that a machine has and had not, has no longer, or has otherwise."""
-        now, before = self.upper(name).parent, self._before[name]
-        found = []
-        for part in ("upper", "own"):
-            both = _files(now / part) | _files(before / part)
-            found += [
-                f"/{path}" if part == "upper" else f"/{path} (home)"
-                for path in both
-                if not _same(now / part / path, before / part / path)
-            ]
+        now, before = self._content(name), self._before[name]
         return sorted(
             path
-            for path in found
-            if not path.startswith(_SYSTEMS_OWN) and not path.endswith("-")  # backups of useradd
+            for path in now.keys() | before.keys()
+            if now.get(path) != before.get(path)
+            and not path.startswith(_SYSTEMS_OWN)
+            and not path.endswith("-")  # backups of useradd
         )
 
     def inside(self) -> AbstractContextManager[None]:
@@ -222,6 +213,17 @@ class Lab:
         return entered(Path(f"/proc/{self.pid()}/ns/net"))
 
     # --- parts ----------------------------------------------------------------------------
+
+    def _content(self, name: str) -> dict[str, str]:
+        """Every file that a machine has written, by path."""
+        home = self.upper(name).parent
+        places = {"upper": "", "own/root": "/root", "own/home": "/home"}
+        return {
+            f"{prefix}/{path.relative_to(home / part)}": _kind(path)
+            for part, prefix in places.items()
+            for path in (home / part).rglob("*")
+            if path.is_symlink() or not path.is_dir()
+        }
 
     def _add(self, name: str) -> None:
         self._do("ip", "netns", "add", name)
@@ -274,18 +276,11 @@ def _wait(what: str, holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _files(folder: Path) -> set[Path]:
-    return {path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()}
-
-
-def _same(one: Path, other: Path) -> bool:
-    if one.is_file() and other.is_file() and not one.is_symlink():
-        return filecmp.cmp(one, other, shallow=False)
-    # A whiteout is a character device: what this machine has is hidden from the lab's.
-    return os.path.lexists(one) == os.path.lexists(other)
-
-
-def _sockets(folder: str, names: list[str]) -> set[str]:
-    keep = {"upper", "own"} if Path(folder).name.startswith("m") else None
-    odd = {n for n in names if not (p := Path(folder, n)).is_dir() and not p.is_file()}
-    return odd if keep is None else set(names) - keep
+def _kind(path: Path) -> str:
+    """What a file is, so that equal files give equal texts."""
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    if not path.is_file():
+        return "special"  # a whiteout for one: what this machine has and the lab's hides
+    with path.open("rb") as file:
+        return f"{path.stat().st_mode:o} {hashlib.file_digest(file, 'sha256').hexdigest()}"
