@@ -51,43 +51,59 @@ class ServiceKeys:
 
 
 @dataclass(frozen=True)
-class Carry:
-    """The control plane on machines of its own.
+class PoolService:
+    """The pool service, as every server has it.
 
     Attributes:
         datacenter: The data centre's name.
-        addresses: By node name, the address that agents and other servers dial.
         endpoints: Where others reach the pool API, ``https://host:port``.
-        gossip_key: 32 bytes, base64.
-        cert: The scheduler servers' certificate, PEM.
-        key: Its key.
-        service: What the pool service holds.
+        keys: What it proves itself with.
     """
 
     datacenter: str
-    addresses: Mapping[str, str]
     endpoints: tuple[str, ...]
+    keys: ServiceKeys
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What machines that carry the control plane have in common.
+
+    Attributes:
+        addresses: By node name, the address that agents and other servers dial.
+        gossip_key: 32 bytes, base64.
+        cert: The scheduler servers' certificate, PEM.
+        key: Its key.
+        pool: The service beside each server; None leaves it out.
+    """
+
+    addresses: Mapping[str, str]
     gossip_key: str = field(repr=False)
     cert: str
     key: str = field(repr=False)
-    service: ServiceKeys
+    pool: PoolService | None = None
 
     def agent(self, name: str, site: str) -> str:
         """One server's agent configuration; it finds the others by their addresses."""
         peers = tuple(at(address, layout.PORTS.serf) for address in self.addresses.values())
         servers = ServerRole(len(peers), peers, self.gossip_key)
-        return server_agent(name, site, self.addresses[name], servers)
+        return server_agent(name, site, self.addresses.get(name, ""), servers)
 
     def files(self, name: str) -> tuple[NodeFile, ...]:
         """One server's further files: its certificate, and all that its pool service reads."""
-        own = self.addresses[name]
+        pool = self._pool_files(name, self.pool) if self.pool else {}
+        texts = {layout.TLS.cert: self.cert, layout.TLS.key: self.key, **pool}
+        return tuple(NodeFile(path, text, 0o600) for path, text in texts.items())
+
+    def _pool_files(self, name: str, pool: PoolService) -> dict[Path, str]:
+        own = self.addresses.get(name, "")
         # Its own server first: that one is there whenever the service is.
         ordered = (own, *(address for address in self.addresses.values() if address != own))
         told = service_config(
-            self.datacenter,
+            pool.datacenter,
             host=own,
             port=layout.POOL_PORT,
-            endpoints=self.endpoints,
+            endpoints=pool.endpoints,
             schedulers=[f"https://{at(address, layout.PORTS.http)}" for address in ordered],
             keys=layout.POOL,
             ca=layout.CA,
@@ -95,15 +111,8 @@ class Carry:
             bundles=layout.POOL_DATA / "bundles",
             audit=layout.POOL_LOG / "audit.jsonl",
         )
-        return (
-            NodeFile(layout.TLS.cert, self.cert, 0o600),
-            NodeFile(layout.TLS.key, self.key, 0o600),
-            NodeFile(layout.POOL / "service.json", json.dumps(told) + "\n", 0o600),
-            *(
-                NodeFile(layout.POOL / file, text, 0o600)
-                for file, text in self.service.files.items()
-            ),
-        )
+        texts = {"service.json": json.dumps(told) + "\n", **pool.keys.files}
+        return {layout.POOL / file: text for file, text in texts.items()}
 
 
 def service_config(

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vdc.bootstrap import layout
-from vdc.bootstrap.agent import ServerRole
-from vdc.bootstrap.node import (
-    BundleSource,
-    NodeBoot,
-    NodeFile,
-    Proxy,
-    server_agent,
-    work_agent,
-)
+from vdc.bootstrap.control import Carry
+from vdc.bootstrap.node import BundleSource, NodeBoot, Proxy, work_agent
+
+__all__ = ["Briefing", "Carry", "Work"]
 
 
 @dataclass(frozen=True)
@@ -30,23 +23,6 @@ class Work:
     servers: tuple[str, ...]
     cpu_mhz: int = 0
     memory_mib: int = 0
-
-
-@dataclass(frozen=True)
-class Carry:
-    """Machines that carry the control plane.
-
-    Attributes:
-        addresses: By node name, the address that agents and other servers dial.
-        gossip_key: 32 bytes, base64.
-        cert: Their certificate, PEM.
-        key: Its key, PEM.
-    """
-
-    addresses: Mapping[str, str]
-    gossip_key: str = field(repr=False)
-    cert: str = field(repr=False)
-    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -93,7 +69,8 @@ class Briefing:
             ntp=self.ntp,
             logs=self.logs,
             drain_s=self.drain_s,
-            files=self._credentials(),
+            # A work node makes its own key, which never leaves it.
+            files=() if isinstance(self.role, Work) else self.role.files(name),
         )
 
     def _agent(self, name: str) -> str:
@@ -107,14 +84,4 @@ class Briefing:
                 cpu_mhz=role.cpu_mhz,
                 memory_mib=role.memory_mib,
             )
-        peers = tuple(f"{address}:{layout.PORTS.serf}" for address in role.addresses.values())
-        servers = ServerRole(len(peers), peers, role.gossip_key)
-        return server_agent(name, self.site, role.addresses.get(name, ""), servers)
-
-    def _credentials(self) -> tuple[NodeFile, ...]:
-        if isinstance(self.role, Work):
-            return ()  # a work node makes its own key, which never leaves it
-        return (
-            NodeFile(layout.TLS.cert, self.role.cert, 0o600),
-            NodeFile(layout.TLS.key, self.role.key, 0o600),
-        )
+        return role.agent(name, self.site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vdc.bootstrap.control import pool_endpoints
 from vdc.declaration.sites.libvirt import Host, LibvirtSite, Network
 from vdc.plan import model as plan
 from vdc.sites.resources import NodeGroup
@@ -19,9 +20,8 @@ class Libvirt(Site):
     def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
         """See :class:`~vdc.sites.site.Site`; they have the declared addresses."""
         more = {
-            **self.server_secrets,
-            "server_addresses": list(control.addresses),
-            "endpoints": list(control.endpoint),
+            **self.carrying(control),
+            "endpoints": list(pool_endpoints(control.endpoint)),
         }
         return self.group(group, {**self._template(group), **more}, [self.authority])
 

@@ -15,8 +15,7 @@ class Local(Site):
 
     def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
         """See :class:`~vdc.sites.site.Site`; on loopback unless addresses are declared."""
-        more = {**self.server_secrets, "server_addresses": list(control.addresses)}
-        return self.group(group, more, [self.authority])
+        return self.group(group, self.carrying(control), [self.authority])
 
     def workers(self, group: plan.NodeGroup, control: ControlPlane) -> NodeGroup:
         """See :class:`~vdc.sites.site.Site`."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pulumi
 
+from vdc.bootstrap.control import pool_endpoints
 from vdc.plan import model as plan
 from vdc.sites.resources import Authority, NodeGroup
 
@@ -92,11 +93,11 @@ class Site(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=list(depends_on)),
         )
 
-    @property
-    def server_secrets(self) -> Mapping[str, Any]:
-        """What a control server of any kind holds, and how the provider asks it for its health."""
+    def carrying(self, control: plan.Control) -> Mapping[str, Any]:
+        """What control servers of any kind hold, and how the provider asks for their health."""
         authority = self.authority
         return {
+            "server_addresses": list(control.addresses),
             "cert": authority.server_cert,
             "key": authority.server_key,
             "gossip_key": authority.gossip_key,
@@ -108,4 +109,16 @@ class Site(pulumi.ComponentResource):
                 "key": authority.cli_key,
                 "token": authority.bootstrap_token,
             },
+            **({"pool": self._pool(control)} if self.joins else {}),
+        }
+
+    def _pool(self, control: plan.Control) -> Mapping[str, Any]:
+        """The pool service as it comes with each server."""
+        authority = self.authority
+        return {
+            "endpoints": list(pool_endpoints(control.endpoint)),
+            "cert": authority.service_cert,
+            "key": authority.service_key,
+            "join_cert": authority.join_ca_cert,
+            "join_key": authority.join_ca_key,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vdc.bootstrap.control import pool_endpoints
 from vdc.declaration.sites.ssh import SshSite
 from vdc.plan import model as plan
 from vdc.sites.resources import NodeGroup
@@ -17,7 +18,10 @@ class Ssh(Site):
 
     def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
         """See :class:`~vdc.sites.site.Site`; at the addresses that ``control`` declares."""
-        more = {**self.server_secrets, "server_addresses": list(control.addresses)}
+        more = {
+            **self.carrying(control),
+            "endpoints": list(pool_endpoints(control.endpoint)),
+        }
         return self.group(group, {**self._machines(group), **more}, [self.authority])
 
     def workers(self, group: plan.NodeGroup, control: ControlPlane) -> NodeGroup:

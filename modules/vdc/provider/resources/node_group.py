@@ -21,6 +21,16 @@ from vdc.scheduler.client import Nomad
 READY_S = 300
 
 
+class PoolInputs(Inputs):
+    """The pool service that comes with each server; see ``bootstrap.control``."""
+
+    endpoints: tuple[str, ...]
+    cert: str
+    key: str
+    join_cert: str
+    join_key: str
+
+
 class GroupInputs(Inputs):
     """What every kind's group is made from.
 
@@ -34,6 +44,7 @@ class GroupInputs(Inputs):
         key: Private key of ``cert``; a Pulumi secret.
         scheduler: How the provider drains clients and asks for the health of servers, whose
             addresses are their own.
+        pool: For servers: the pool service beside each, where it does not run on this machine.
         nodes: What the provider's check adds: each node as it is to be.
         digest: Likewise, of the template; empty while the template holds unknowns.
     """
@@ -56,6 +67,7 @@ class GroupInputs(Inputs):
     server_addresses: tuple[str, ...] = ()
     gossip_key: str = ""
     scheduler: SchedulerInputs | None = None
+    pool: PoolInputs | None = None
     nodes: Mapping[str, Mapping[str, str]] = {}
     digest: str = ""
 

@@ -15,7 +15,7 @@ from vdc.errors import NodeError, SchedulerError, StackError, ToolchainError
 from vdc.home import Home
 from vdc.provider import admission
 from vdc.provider.briefing import Briefing, Carry, Work
-from vdc.provider.bundle import bundle
+from vdc.provider.carrying import carry, software
 from vdc.provider.drivers.libvirt import ledger
 from vdc.provider.drivers.libvirt.common import Payload
 from vdc.provider.drivers.libvirt.driver import LibvirtDriver
@@ -99,9 +99,9 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
     def driver(self, inputs: LibvirtInputs, nomad: Nomad | None) -> LibvirtDriver:
         """Domains on the declared hosts; each work node is admitted by name."""
         home = Home.of_user()
-        software = bundle(inputs.arch, _agent_program(inputs.arch), home)
-        template = _template(inputs, software.sha256)
-        briefing = _briefing(inputs, software.sha256)
+        packed = software(inputs, inputs.arch, _agent_program(inputs.arch), home)
+        template = _template(inputs, packed.sha256)
+        briefing = _briefing(inputs, packed.sha256)
 
         def userdata(name: str, secret: str, _: str) -> Mapping[str, str]:
             boot = briefing.boot(name, secret)
@@ -132,7 +132,7 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
             admit=admit,
             revoke=revoke,
             living=living,
-            payload=Payload(software.path, software.sha256, home.cache / "disks"),
+            payload=Payload(packed.path, packed.sha256, home.cache / "disks"),
         )
 
     async def create(self, call: Call, inputs: LibvirtInputs) -> Made:
@@ -176,12 +176,11 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
     )
 
 
-def _briefing(inputs: LibvirtInputs, software: str) -> Briefing:
+def _briefing(inputs: LibvirtInputs, payload: str) -> Briefing:
     role: Work | Carry
     container = inputs.machine == "lxc"
     if inputs.role == "server":
-        addresses = dict(zip(inputs.names, inputs.server_addresses, strict=True))
-        role = Carry(addresses, inputs.gossip_key, inputs.cert, inputs.key)
+        role = carry(inputs)
     else:
         servers = inputs.scheduler.rpc if inputs.scheduler else ()
         # In a container the agent would measure the whole host.
@@ -192,7 +191,7 @@ def _briefing(inputs: LibvirtInputs, software: str) -> Briefing:
         role=role,
         endpoints=inputs.endpoints,
         ca_cert=inputs.ca_cert,
-        bundle=BundleSource(software, PAYLOAD_FOLDER) if container else BundleSource(software),
+        bundle=BundleSource(payload, PAYLOAD_FOLDER) if container else BundleSource(payload),
         drain_s=inputs.drain_deadline_s,
         proxy=Proxy(
             http=inputs.proxy.get("http", ""),

@@ -14,7 +14,7 @@ from vdc.errors import SchedulerError, ToolchainError
 from vdc.home import Home
 from vdc.provider.admission import Admissions, admit, revoke
 from vdc.provider.briefing import Briefing, Carry, Work
-from vdc.provider.bundle import bundle
+from vdc.provider.carrying import carry, software
 from vdc.provider.drivers.ssh.driver import Door, SshDriver
 from vdc.provider.drivers.ssh.machine import Machine
 from vdc.provider.drivers.ssh.preflight import ARCHITECTURES, Wanted
@@ -67,13 +67,13 @@ class SshNodeGroup(NodeGroup[SshInputs]):
         """Agents on the machines, each admitted to the pool by name."""
         home = Home.of_user()
         arch = ARCHITECTURES.get(platform.machine(), platform.machine())
-        software = bundle(arch, _agent_program(), home)
+        packed = software(inputs, arch, _agent_program(), home)
         template = Template(
             owner=inputs.owner,
-            briefing=_briefing(inputs, software.sha256),
+            briefing=_briefing(inputs, packed.sha256),
             wanted=Wanted(
                 arch=arch,
-                bundle_sha256=software.sha256,
+                bundle_sha256=packed.sha256,
                 cores=-(-inputs.cpu_mhz // _MHZ_PER_CORE),
                 memory_mib=inputs.memory_mib,
             ),
@@ -82,7 +82,7 @@ class SshNodeGroup(NodeGroup[SshInputs]):
             template,
             inputs.machines,
             inputs.identity_file,
-            software.path,
+            packed.path,
             _door(inputs, nomad),
             Trail.of_stack(inputs.stack),
             force=force(),
@@ -108,11 +108,10 @@ class SshNodeGroup(NodeGroup[SshInputs]):
         await super().delete(call, _remembering(inputs, old), old)
 
 
-def _briefing(inputs: SshInputs, software: str) -> Briefing:
+def _briefing(inputs: SshInputs, bundle_sha256: str) -> Briefing:
     role: Work | Carry
     if inputs.role == "server":
-        addresses = dict(zip(inputs.names, inputs.server_addresses, strict=True))
-        role = Carry(addresses, inputs.gossip_key, inputs.cert, inputs.key)
+        role = carry(inputs)
     else:
         servers = inputs.scheduler.rpc if inputs.scheduler else ()
         # The machine may have more: what the plan counts and prices is what the pool gets.
@@ -123,7 +122,7 @@ def _briefing(inputs: SshInputs, software: str) -> Briefing:
         role=role,
         endpoints=inputs.endpoints,
         ca_cert=inputs.ca_cert,
-        bundle=BundleSource(software),
+        bundle=BundleSource(bundle_sha256),
         drain_s=inputs.drain_deadline_s,
         proxy=Proxy(inputs.proxy_http, inputs.proxy_https, inputs.no_proxy),
         ntp=inputs.ntp,
