@@ -73,6 +73,9 @@ def depot() -> APIRouter:
 class _Turn(FileResponse):
     """The archive; the turn ends with it, or with whoever asked."""
 
+    # Through TLS three times as fast as with the usual 64 KiB.
+    chunk_size = 1 << 20
+
     def __init__(self, turns: Turns, file: object) -> None:
         super().__init__(str(file), media_type="application/gzip")
         self._turns = turns

@@ -89,7 +89,7 @@ add() {
   echo "$sha256  $work/archive" | sha256sum -c >/dev/null 2>&1 || exit $SUM
   mkdir "$work/tree" && tar -xzof "$work/archive" -C "$work/tree" || exit $ROOM
   # What is renamed before it is on the disk may be empty after a power cut.
-  rm "$work/archive" && sync && mv "$work/tree" "$place" || exit $WRITE
+  { sync -f "$work" 2>/dev/null || sync; } && rm "$work/archive" && mv "$work/tree" "$place" || exit $WRITE
 }
 
 remove() {
