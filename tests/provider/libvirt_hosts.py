@@ -73,7 +73,7 @@ class Rack:
         }
         return Template(**{**given, **changes})
 
-    def driver(self, words: str = "hello", **changes: Any) -> LibvirtDriver:
+    def driver(self, words: str = "hello", *, force: bool = False, **changes: Any) -> LibvirtDriver:
         """A fresh driver, as each run of the provider has one."""
 
         async def admit(name: str) -> str:
@@ -96,6 +96,7 @@ class Rack:
             admit=admit,
             revoke=revoke,
             living=living,
+            force=force,
             send=self.sent,
         )
 

@@ -211,6 +211,8 @@ def test_memory_is_promised_once_and_the_message_says_what_is_free():
         (False, "", "", "defined"),
         (True, "", "Booting Linux", "address"),
         (True, "10.0.0.2", "Cloud-init v. 22.4.2 running 'init'", "cloud-init"),
+        (True, "", "Cloud-init v. 22.4.2 running 'init'", "cloud-init"),
+        (True, "10.0.0.2", "Booting Linux", "cloud-init"),
         (True, "10.0.0.2", "Cloud-init v. 22.4.2 finished at", "agent"),
         (True, "", "ignition[480]: Ignition finished successfully", "agent"),
     ],

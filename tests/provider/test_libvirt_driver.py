@@ -259,6 +259,25 @@ def test_nodes_on_a_host_that_does_not_answer_are_neither_gone_nor_made_twice(ra
     assert run(rack.driver().owned())[N1].state == "running"
 
 
+def test_a_lost_node_is_forgotten_by_force_alone(rack):
+    make_all(rack)
+
+    async def act():
+        driver = rack.driver(hosts=unreachable(rack), force=True)
+        await driver.owned()
+        await driver.delete(N1)
+        return await driver.owned()
+
+    assert list(run(act())) == [N0]
+    assert rack.revoked == [N1]
+
+
+def test_a_server_is_known_by_the_address_that_was_declared(rack):
+    nodes = make_all(rack, dialled=((N0, "192.0.2.21"), (N1, "192.0.2.22")))
+    facts = dict(nodes[N1].facts)
+    assert (facts["address"], facts["http"], facts["rpc"]) == ("192.0.2.22", "4646", "4647")
+
+
 def test_a_host_that_never_answered_holds_up_no_node(rack):
     nodes = make_all(rack, hosts=unreachable(rack))
     assert {dict(node.facts)["host"] for node in nodes.values()} == {"a"}

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from vdc.bootstrap import layout
 from vdc.errors import NodeError
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.libvirt import survey, transfer
@@ -25,6 +26,12 @@ from vdc.provider.drivers.libvirt.survey import CHANGED, Found
 from vdc.provider.drivers.libvirt.transfer import Send
 
 _T = TypeVar("_T")
+
+_PORTS = (
+    ("http", str(layout.PORTS.http)),
+    ("rpc", str(layout.PORTS.rpc)),
+    ("serf", str(layout.PORTS.serf)),
+)
 
 Admit = Callable[[str], Awaitable[str]]
 """Gives the join secret of a node that is about to be made."""
@@ -46,6 +53,7 @@ class LibvirtDriver:
         admit: See :data:`Admit`.
         revoke: See :data:`Revoke`.
         living: See :data:`Living`; asked only while a host does not answer.
+        force: Whether a node on a host that does not answer is forgotten when it is to go.
         payload: What is delivered beside the user data.
         send: Writes a volume's content.
     """
@@ -59,15 +67,17 @@ class LibvirtDriver:
         admit: Admit,
         revoke: Revoke,
         living: Living,
+        force: bool = False,
         payload: Payload | None = None,
         send: Send = transfer.send,
     ) -> None:
         self._template = template
-        self._userdata = userdata
+        self.userdata = userdata
         self._fleet = Fleet(template, memory)
         self._admit = admit
         self._revoke = revoke
         self._living = living
+        self._force = force
         self._payload = payload
         self._send = send
         self._names = Names(template.realm)
@@ -114,7 +124,10 @@ class LibvirtDriver:
         """Removes the machine and its volumes; what it shared with others goes with ``tidy``."""
         sight = await self._sight()
         if name in sight.lost:
-            raise self._fleet.unknown(name, sight)
+            if not self._force:
+                raise self._fleet.unknown(name, sight)
+            await self._revoke(name)
+            self._fleet.drop(name, sight)
         places = self._places(sight, name)
         if not places:
             return
@@ -155,7 +168,7 @@ class LibvirtDriver:
         living = await self._living() if sight.silent else ()
         host = self._fleet.place(name, sight, living)
         incarnation = uuid.uuid4().hex
-        files = self._userdata(name, await self._admit(name), incarnation)
+        files = self.userdata(name, await self._admit(name), incarnation)
         template = self._template
         mark = Mark(
             realm=template.realm,
@@ -221,10 +234,12 @@ class LibvirtDriver:
     def _facts(self, found: Found) -> NodeFacts:
         # A host that left the declaration holds no node of the wanted template, whatever it says.
         stays = found.host in self._fleet.declared
+        declared = dict(self._template.dialled).get(found.name)
         facts = (
-            ("address", found.address),
+            ("address", declared or found.address),
             ("host", found.host),
             ("incarnation", found.mark.incarnation),
+            *(_PORTS if declared else ()),
         )
         return NodeFacts(found.name, found.state, found.digest if stays else CHANGED, facts)
 

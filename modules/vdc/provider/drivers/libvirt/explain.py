@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from vdc.provider.drivers.libvirt import survey, transfer
 from vdc.provider.drivers.libvirt.hosts import Host
@@ -11,7 +12,8 @@ from vdc.provider.drivers.libvirt.sdk import libvirt, present
 from vdc.provider.drivers.libvirt.store import Store
 
 _LINES = 12
-_BYTES = 16384
+_BYTES = 65536
+_CONFIGURING = re.compile(r"Cloud-init v\. \S+ running|[Ii]gnition\[")
 _CONFIGURED = re.compile(r"Cloud-init v\. \S+ finished|Ignition finished successfully")
 # Colours, cursor movements, and whatever else would act on the reader's terminal.
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[^\[]|[^\x20-\x7e\n]")
@@ -25,7 +27,7 @@ def explain(host: Host, names: Names, name: str) -> str:
             return f"{host.label}: nothing of it is there"
         running = bool(domain.isActive())
         address = survey.address(domain) if running else ""
-        console = _console(host, names, name)
+        console = _console(host, names, name, domain)
     said = stage(running=running, address=address, console=console)
     lines = _last(console)
     quoted = "".join(f"\n    | {line}" for line in lines)
@@ -38,8 +40,9 @@ def stage(*, running: bool, address: str, console: str) -> str:
         return "stage defined: it does not run"
     if _CONFIGURED.search(console):
         return "stage agent: it has carried out its user data, and its agent has not reported"
-    if address:
-        return f"stage cloud-init: it runs as {address} and has not carried out its user data"
+    if address or _CONFIGURING.search(console):
+        as_whom = f" as {address}" if address else ""
+        return f"stage cloud-init: it runs{as_whom} and has not carried out its user data"
     return "stage address: it runs and has shown no address yet"
 
 
@@ -58,13 +61,15 @@ def _last(console: str) -> list[str]:
     return told[-_LINES:]
 
 
-def _console(host: Host, names: Names, name: str) -> str:
+def _console(host: Host, names: Names, name: str, domain: Any) -> str:
+    """The end of what a machine said: kept in a volume, or by libvirt as far as nobody read it."""
     pool = Store(host, names, transfer.send).pool()
-    console = names.console(name)
-    volume = pool and present(pool.storageVolLookupByName, console)
-    if volume is None:
-        return ""
+    kept = pool and present(pool.storageVolLookupByName, names.console(name))
     try:
-        return legible(transfer.tail(host.connection, volume, _BYTES))
+        if kept is not None:
+            return legible(transfer.tail(host.connection, kept, _BYTES))
+        if domain.isActive():
+            return legible(transfer.backlog(host.connection, domain))
     except libvirt().libvirtError:
         return ""  # the stage is worth more than the lines
+    return ""

@@ -39,7 +39,7 @@ class Sight:
     found: dict[str, Found] = field(default_factory=dict)
     twins: tuple[Found, ...] = ()
     leftovers: dict[str, str] = field(default_factory=dict)
-    lost: Mapping[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
 
 
 class Fleet:
@@ -137,7 +137,16 @@ class Fleet:
 
     def unknown(self, name: str, sight: Sight) -> NodeError:
         """Why nothing can be done for a node whose host does not answer."""
-        return NodeError(f"{sight.silent[sight.lost[name]]}; the node is left as it is")
+        return NodeError(
+            f"{sight.silent[sight.lost[name]]}; the node is left as it is until the host answers; "
+            "take the host out of the declaration, or say --force, when it is gone for good"
+        )
+
+    def drop(self, name: str, sight: Sight) -> None:
+        """Forgets a node on a host that does not answer, as its user has said."""
+        sight.lost.pop(name, None)
+        kept = {node: host for node, host in self._ledger.nodes.items() if node != name}
+        self._save(self._ledger.hosts, kept)
 
     def _place(self, sight: Sight, living: Collection[str]) -> None:
         template = self._template

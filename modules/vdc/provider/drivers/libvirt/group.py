@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Collection, Mapping
@@ -17,6 +18,7 @@ from vdc.provider import admission
 from vdc.provider.briefing import Briefing, Carry, Work
 from vdc.provider.carrying import carry, software
 from vdc.provider.drivers.libvirt import ledger
+from vdc.provider.drivers.libvirt.addressing import network_config
 from vdc.provider.drivers.libvirt.common import Payload
 from vdc.provider.drivers.libvirt.driver import LibvirtDriver
 from vdc.provider.drivers.libvirt.maker import PAYLOAD_FOLDER
@@ -31,8 +33,8 @@ from vdc.provider.drivers.libvirt.model import (
     Size,
     Template,
 )
-from vdc.provider.drivers.libvirt.names import realm
-from vdc.provider.resource import Call, Inputs, Made, Outputs
+from vdc.provider.drivers.libvirt.names import Names, realm
+from vdc.provider.resource import FORCE_VARIABLE, Call, Inputs, Made, Outputs
 from vdc.provider.resources.node_group import GroupInputs, NodeGroup
 from vdc.scheduler.client import Nomad
 
@@ -99,16 +101,20 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
     def driver(self, inputs: LibvirtInputs, nomad: Nomad | None) -> LibvirtDriver:
         """Domains on the declared hosts; each work node is admitted by name."""
         home = Home.of_user()
+        forced = os.environ.get(FORCE_VARIABLE) == "1"
         packed = software(inputs, inputs.arch, _agent_program(inputs.arch), home)
         template = _template(inputs, packed.sha256)
         briefing = _briefing(inputs, packed.sha256)
+        dialled = dict(template.dialled)
 
         def userdata(name: str, secret: str, _: str) -> Mapping[str, str]:
             boot = briefing.boot(name, secret)
             if inputs.init == "ignition":
                 return {"config.ign": ignition(boot)}
             text = user_data(boot)
-            return {"user-data": text, "meta-data": meta_data(boot, text)}
+            files = {"user-data": text, "meta-data": meta_data(boot, text)}
+            network = network_config(Names(template.realm).mac(name), dialled.get(name, ""))
+            return {**files, "network-config": network} if network else files
 
         async def admit(name: str) -> str:
             if inputs.role == "server":
@@ -118,8 +124,13 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
             return await admission.admit(nomad, name, inputs.site, inputs.group)
 
         async def revoke(name: str) -> None:
-            if nomad is not None and inputs.role == "client":
+            if nomad is None or inputs.role == "server":
+                return
+            try:
                 await admission.revoke(nomad, name)
+            except SchedulerError:
+                if not forced:  # with it, nobody is left to ask and the user has said to go on
+                    raise
 
         async def living() -> Collection[str]:
             nodes = await nomad.nodes() if nomad is not None else ()
@@ -132,6 +143,7 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
             admit=admit,
             revoke=revoke,
             living=living,
+            force=forced,
             payload=Payload(packed.path, packed.sha256, home.cache / "disks"),
         )
 
@@ -173,6 +185,7 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
         ),
         apart=inputs.role == "server",
         payload=payload,
+        dialled=tuple(zip(inputs.names, inputs.server_addresses, strict=False)),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from vdc.errors import NodeError
+from vdc.errors import NodeError, UnreachableNodeError
 from vdc.provider.drivers.libvirt.model import HostSpec
 from vdc.provider.drivers.libvirt.sdk import connect, libvirt, parsed
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Work = Callable[["Host"], T]
 
 
-class HostError(NodeError):
+class HostError(UnreachableNodeError):
     """A host cannot be used at all: no answer, or another machine than the declared one."""
 
 

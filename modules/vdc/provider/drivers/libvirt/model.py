@@ -104,6 +104,7 @@ class Template:
         size: Capacity of each.
         apart: Never two on one host while there are enough hosts.
         payload: SHA-256 of what is delivered beside the user data; empty for nothing.
+        dialled: Name and declared address of each node that others dial: control servers.
     """
 
     realm: str
@@ -120,6 +121,7 @@ class Template:
     size: Size
     apart: bool = False
     payload: str = ""
+    dialled: tuple[tuple[str, str], ...] = ()
 
     def network_on(self, host: HostSpec) -> Network:
         """The host's own network, else the site's."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from functools import partial
 
 from vdc.errors import NodeError
 from vdc.provider.drivers.libvirt import hosts, ledger
 from vdc.provider.drivers.libvirt.clearing import clear
-from vdc.provider.drivers.libvirt.hosts import Host
+from vdc.provider.drivers.libvirt.hosts import Host, HostError
 from vdc.provider.drivers.libvirt.ledger import Ledger
 from vdc.provider.drivers.libvirt.names import Names
 from vdc.provider.drivers.libvirt.removal import remove
 from vdc.provider.drivers.libvirt.survey import survey
+from vdc.provider.resource import FORCE_VARIABLE
 
 
 def owners(stack: str) -> set[str]:
@@ -26,8 +28,10 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
     Only for what no state records any more: nothing is drained.
 
     Raises:
-        NodeError: A host does not answer; what is on it is remembered for the next time.
+        NodeError: A host does not answer; what is on it is remembered for the next time, unless
+            the user has said ``--force``.
     """
+    forced = os.environ.get(FORCE_VARIABLE) == "1"
     gone: list[str] = []
     problems: list[str] = []
     for file, known in ledger.all_of(stack):
@@ -39,7 +43,8 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
             try:
                 gone += await place.run(partial(_reap, known))
             except NodeError as error:
-                problems.append(str(error))
+                if not (forced and isinstance(error, HostError)):
+                    problems.append(str(error))
         if len(problems) == failed:
             ledger.save(file, Ledger(realm=known.realm, owner=known.owner))
     if problems:
