@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def make(lab: Lab, template: Template, software, tmp_path: Path):
     async def revoke(_: str) -> None:
         return
 
-    def driver(user="root", names=None, force=False, machines=None, owner="", **told):
+    def driver(user="root", names=None, force=False, machines=None, owner="", key=None, **told):
         chosen = machines or {
             node(name): Machine(name=name, **lab.declared(name, user))
             for name in names or lab.names
@@ -90,7 +91,7 @@ def make(lab: Lab, template: Template, software, tmp_path: Path):
                 briefing=replace(template.briefing, **told),
             ),
             chosen,
-            str(lab.key),
+            str(lab.key) if key is None else key,
             software.path,
             Door(joined, admit, revoke),
             Trail(tmp_path / "machines"),
@@ -192,6 +193,23 @@ def test_a_run_that_is_cut_anywhere_is_completed_or_undone(lab, make, machine, a
     assert lab.changed(machine) == []
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("after_s", [0.3, 0.7, 1.1, 1.5, 2.5])
+def test_a_first_run_that_is_cut_anywhere_is_undone(lab, make, after_s):
+    lab.remember("m1")
+
+    async def cut_and_undo():
+        task = asyncio.create_task(make().create(node("m1")))
+        await asyncio.wait([task], timeout=after_s)
+        task.cancel()
+        await asyncio.wait([task])
+        await make().delete(node("m1"))
+
+    asyncio.run(cut_and_undo())
+    assert lab.changed("m1") == []
+    assert not lab.run("m1", "sh", "-c", "pgrep -f /var/lib/[v]dc || :")
+
+
 def test_what_is_not_ours_is_refused_and_left(lab, make):
     asyncio.run(make(owner="other/lab/servers").create(node("m1")))
     before = agent(lab, "m1")
@@ -218,6 +236,39 @@ def test_two_stacks_that_want_a_machine_at_once_do_not_share_it(make):
     assert isinstance(refused, ForeignNodeError)
     for stack in ("one", "two"):
         asyncio.run(make(owner=f"{stack}/lab/servers").delete(node("m1")))
+
+
+def test_the_keys_of_ssh_agent_do(lab, make, monkeypatch, tmp_path):
+    socket = tmp_path / "agent"
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    with pytest.raises(NodeError, match=r"login: no ssh-agent answers .*start one and add a key"):
+        asyncio.run(make(key="").create(node("m1")))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as agent:
+        try:
+            wait_for("ssh-agent", socket.exists)
+            with pytest.raises(NodeError, match="login: ssh-agent holds no key; run ssh-add"):
+                asyncio.run(make(key="").create(node("m1")))
+            subprocess.run(["ssh-add", "-q", lab.key], check=True)
+            assert asyncio.run(make(key="").owned()) == {}
+        finally:
+            agent.terminate()
+
+
+def test_a_key_that_cannot_be_used_is_named(make, tmp_path):
+    locked = tmp_path / "locked"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(locked)], check=True
+    )
+    for key in (locked, tmp_path / "absent"):
+        with pytest.raises(NodeError, match=f"login: cannot use the key {key}: .*ssh-agent"):
+            asyncio.run(make(key=str(key)).create(node("m1")))
+
+
+def test_a_key_that_is_not_let_in_is_refused(make, tmp_path):
+    stranger = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
+    with pytest.raises(NodeError, match="login: refused; put our public key into the authorized"):
+        asyncio.run(make(key=str(stranger)).create(node("m1")))
 
 
 def test_who_cannot_become_root_is_told_what_to_do(lab, make):

@@ -12,6 +12,8 @@ from vdc.provider.drivers.ssh.marks import Look, script
 _PAYLOAD = layout.LIB / "payload"
 _INSTALL_S = 240
 _REMOVE_S = 180
+# What the programs there wait for others, and for the agent, has its own end before ours.
+_BESIDE_S = 120
 
 
 async def install(remote: Login, found: Look, boot: NodeBoot, bundle: Path) -> None:
@@ -31,9 +33,8 @@ async def install(remote: Login, found: Look, boot: NodeBoot, bundle: Path) -> N
     for file in node_files(boot):
         mode = f"{file.mode:04o}"
         await remote.run("files", script("put"), str(file.path), mode, given=file.content.encode())
-    # Half a minute more: the script there says what it was doing when its own time was over.
-    program = script("words") + script("start")
-    await remote.run("install", program, str(_INSTALL_S), within_s=_INSTALL_S + 60)
+    program = script("words") + script("alone") + script("start")
+    await remote.run("install", program, str(_INSTALL_S), within_s=_INSTALL_S + _BESIDE_S)
 
 
 async def uninstall(remote: Login) -> None:
@@ -42,7 +43,8 @@ async def uninstall(remote: Login) -> None:
     Raises:
         NodeError: Something of it is still there.
     """
-    await remote.run("remove", script("remove"), within_s=_REMOVE_S)
+    program = script("alone") + script("remove")
+    await remote.run("remove", program, within_s=_REMOVE_S + _BESIDE_S)
 
 
 async def last_words(remote: Login) -> str:

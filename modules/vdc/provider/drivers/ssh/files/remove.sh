@@ -1,5 +1,6 @@
 # Removes everything of ours from a machine, the mark last, so that a cut removal is found again.
 set -eu
+be_alone
 for program in /var/lib/vdc/bin/install.sh /var/lib/vdc/bundle/install.sh; do
     if [ -f "$program" ]; then
         # A copy outside of what it removes.

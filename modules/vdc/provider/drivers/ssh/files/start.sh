@@ -3,9 +3,9 @@
 set -eu
 rm -f /var/lib/vdc/installed
 if command -v timeout >/dev/null 2>&1; then
-    timeout "$1" sh /etc/vdc/boot.sh /var/lib/vdc/payload
+    alone timeout "$1" sh /etc/vdc/boot.sh /var/lib/vdc/payload
 else
-    sh /etc/vdc/boot.sh /var/lib/vdc/payload
+    alone sh /etc/vdc/boot.sh /var/lib/vdc/payload
 fi
 
 tries=60
