@@ -67,6 +67,7 @@ class Checkout:
         environment: Of every command.
         prefix: Put before every command (another user's, for one).
         scripts: Folder of the programs ``vdc`` and its like.
+        patience_s: How long a command may take; machines that boot take longer than processes.
     """
 
     base: Path
@@ -74,6 +75,7 @@ class Checkout:
     environment: Mapping[str, str]
     prefix: tuple[str, ...] = ()
     scripts: Path = Path(sys.prefix) / "bin"
+    patience_s: float = PATIENCE_S
 
     @property
     def root(self) -> Path:
@@ -167,7 +169,7 @@ class Checkout:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=self.patience_s,
             check=False,
         )
         done = Done(process.returncode, process.stdout, process.stderr, time.monotonic() - begun)

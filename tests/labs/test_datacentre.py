@@ -61,7 +61,7 @@ def machine(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, obj
 @pytest.fixture
 def stack(lab: Lab, machine: dict[str, object]) -> Iterator[Checkout]:
     """A declaration of all of it; nothing is made yet."""
-    with checkout("dc") as made:
+    with checkout("dc", patience_s=900) as made:
         made.declaration.write_text(yaml.safe_dump(_document(lab, machine), sort_keys=False))
         yield made
 

@@ -38,7 +38,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def stack(lab: Lab) -> Iterator[Checkout]:
     """A server here and two containers there; destroyed with nothing left."""
-    with checkout("rack") as made:
+    with checkout("rack", patience_s=600) as made:
         declare(made, lab, 2)
         made.vdc("up", "--yes")
         yield made

@@ -17,10 +17,6 @@ from vdc.provider.resource import FORCE_VARIABLE, Call, Drift, Inputs, Made, Out
 from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
-# A virtual machine that boots from a cold image takes minutes; a process seconds.
-READY_S = 300
-
-
 class PoolInputs(Inputs):
     """The pool service that comes with each server; see ``bootstrap.control``."""
 
@@ -87,6 +83,9 @@ GroupT = TypeVar("GroupT", bound=GroupInputs)
 
 class NodeGroup(Resource[GroupT]):
     """The group logic behind Pulumi's protocol; a kind adds its driver and its inputs."""
+
+    ready_s: ClassVar[int] = 300
+    """Seconds that a new node gets to become ready in the pool."""
 
     refused: ClassVar[frozenset[str]] = frozenset(
         {"stack", "datacenter", "site", "group", "role", "prefix"}
@@ -184,7 +183,7 @@ class NodeGroup(Resource[GroupT]):
                 nomad,
                 inputs.site,
                 inputs.group,
-                ready_s=READY_S,
+                ready_s=self.ready_s,
                 drain_s=inputs.drain_deadline_s,
                 force=force,
             )
