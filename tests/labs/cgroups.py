@@ -12,18 +12,28 @@ from nomad_lab import wait_for
 
 def make(name: str) -> list[Path]:
     """A new control group in every hierarchy of this machine."""
-    made = []
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, mounted, kind, *_ = line.split()
-        if not kind.startswith("cgroup") or not os.access(mounted, os.W_OK):
-            continue
-        group = Path(mounted) / name
+    made = [hierarchy / name for hierarchy in _hierarchies()]
+    for group in made:
         group.mkdir()
-        made.append(group)
         for setting in ("cpuset.cpus", "cpuset.mems"):
-            if kind == "cgroup" and (group / setting).exists():
+            # The older form begins with nothing to run on; the newer one inherits.
+            if (group / setting).exists() and not (group / "cgroup.controllers").exists():
                 (group / setting).write_text((group.parent / setting).read_text())
     return made
+
+
+def find(name: str) -> list[Path]:
+    """What :func:`make` has made under this name, as far as it is still there."""
+    return [group for hierarchy in _hierarchies() if (group := hierarchy / name).is_dir()]
+
+
+def _hierarchies() -> list[Path]:
+    mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
+    return [
+        Path(mounted)
+        for _, mounted, kind, *_ in mounts
+        if kind.startswith("cgroup") and os.access(mounted, os.W_OK)
+    ]
 
 
 def entering(groups: Iterable[Path], *command: str) -> list[str]:

@@ -14,10 +14,11 @@ def main() -> None:
     """Starts the lab and says how to use it, or ends it."""
     parser = argparse.ArgumentParser(prog="python -m labs.ssh")
     parser.add_argument("what", choices=["up", "down"])
-    parser.add_argument("--machines", type=int, default=2, metavar="N")
+    parser.add_argument("--machines", type=int, default=1, metavar="N", help="without systemd")
+    parser.add_argument("--systemd", type=int, default=1, metavar="N", help="more, with systemd")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "vdc-lab-ssh")
     words = parser.parse_args()
-    lab = Lab(words.folder, words.machines)
+    lab = Lab(words.folder, words.machines, words.systemd)
     if words.what == "down":
         lab.down()
         return

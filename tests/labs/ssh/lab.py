@@ -8,7 +8,6 @@ The lab's first process holds all of it; when that ends, nothing is left but the
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import time
@@ -45,7 +44,6 @@ class Lab:
         self.names = plain + self._systemd
         self.key = folder / "id"
         self._before: dict[str, dict[str, str]] = {}
-        self._groups: dict[str, list[Path]] = {}
 
     # --- life -----------------------------------------------------------------------
 
@@ -69,12 +67,11 @@ class Lab:
     def down(self) -> None:
         """Ends everything and removes the folder."""
         if pid := self.pid():
+            groups = [group for name in self.names for group in cgroups.find(self._group(name))]
             process = psutil.Process(pid)
             process.kill()
             _wait("the end of the lab", lambda: not processes.alive(process))
-        for groups in self._groups.values():
             cgroups.remove(groups)
-        self._groups.clear()
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
@@ -89,8 +86,7 @@ class Lab:
             "sh", str(HERE / "machine.sh"), str(home), name, init, *map(str, hidden),
         ]  # fmt: skip
         if init == "systemd":
-            self._groups[name] = cgroups.make(f"{self.folder.name}-{name}-{os.getpid()}")
-            start = cgroups.entering(self._groups[name], *start)
+            start = cgroups.entering(cgroups.make(self._group(name)), *start)
         log = (self.folder / f"{name}.log").open("ab")
         subprocess.Popen(
             start, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -104,7 +100,7 @@ class Lab:
         inside = process.children(recursive=True)
         process.kill()
         _wait(f"the end of {name}", lambda: not any(map(processes.alive, [process, *inside])))
-        cgroups.remove(self._groups.pop(name, ()))
+        cgroups.remove(cgroups.find(self._group(name)))
 
     def reboot(self, name: str) -> None:
         """Power off and on again."""
@@ -213,6 +209,10 @@ class Lab:
         return entered(Path(f"/proc/{self.pid()}/ns/net"))
 
     # --- parts ----------------------------------------------------------------------------
+
+    def _group(self, name: str) -> str:
+        """The control group of a machine with systemd."""
+        return f"vdc-lab-{self.pid()}-{name}"
 
     def _content(self, name: str) -> dict[str, str]:
         """Every file that a machine has written, by path."""
