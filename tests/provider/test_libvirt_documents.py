@@ -14,7 +14,7 @@ from vdc.provider.drivers.libvirt import disks, explain, marks, xml
 from vdc.provider.drivers.libvirt.capability import domain_type
 from vdc.provider.drivers.libvirt.marks import Essence, Mark
 from vdc.provider.drivers.libvirt.model import Bridge
-from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, realm
+from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, digest, realm
 from vdc.provider.drivers.libvirt.placement import Room, place
 from vdc.provider.drivers.libvirt.sdk import parsed
 
@@ -147,6 +147,15 @@ def test_a_containers_seed_is_a_file_system(tmp_path):
         env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"},
     )
     assert shown.stdout == b"#cloud-config\n"
+
+
+def test_a_payload_of_other_content_is_another_disk(tmp_path):
+    file, cache = tmp_path / "bundle", tmp_path / "cache"
+    made = []
+    for content in ("one", "two", "one"):
+        file.write_text(content)
+        made.append(disks.from_file("iso", "X", file, digest(content), cache).read_bytes())
+    assert made[0] == made[2] != made[1]
 
 
 def test_without_its_tool_a_containers_disk_names_the_package(monkeypatch):

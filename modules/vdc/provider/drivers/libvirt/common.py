@@ -76,7 +76,8 @@ def _payload(store: Store, template: Template, payload: Payload, *, container: b
     kind: disks.DiskFormat = "ext4" if container else "iso"
     name = Names(template.realm).shared("load", digest(payload.sha256, kind))
     label = layout.PAYLOAD_LABEL
-    return store.shared(name, lambda: disks.from_file(kind, label, payload.file, payload.cache))
+    file, sha256, cache = payload.file, payload.sha256, payload.cache
+    return store.shared(name, lambda: disks.from_file(kind, label, file, sha256, cache))
 
 
 def _network(host: Host, template: Template) -> Bridge | str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,8 @@ from vdc.errors import NodeError
 DiskFormat = Literal["iso", "ext4"]
 
 _MIB = 1 << 20
-_SLACK_MIB = 4
+_SLACK_MIB = 1
+_UNUSED_S = 14 * 86400
 
 
 def from_texts(kind: DiskFormat, label: str, files: Mapping[str, str]) -> bytes:
@@ -35,9 +37,9 @@ def from_texts(kind: DiskFormat, label: str, files: Mapping[str, str]) -> bytes:
         return made.read_bytes()
 
 
-def from_file(kind: DiskFormat, label: str, file: Path, cache: Path) -> Path:
-    """A disk with one big file, kept in ``cache`` for the other hosts and the next run."""
-    target = cache / f"{file.name}.{kind}"
+def from_file(kind: DiskFormat, label: str, file: Path, sha256: str, cache: Path) -> Path:
+    """A disk with one big file, kept in ``cache`` by its sum for other hosts and the next run."""
+    target = cache / f"{sha256}.{kind}"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as folder:
@@ -47,6 +49,10 @@ def from_file(kind: DiskFormat, label: str, file: Path, cache: Path) -> Path:
             made = Path(folder) / "disk"
             from_folder(kind, label, inside, made)
             made.replace(target)
+    target.touch()
+    for other in cache.glob(f"*.{kind}"):
+        if other.stat().st_mtime < time.time() - _UNUSED_S:
+            other.unlink(missing_ok=True)
     return target
 
 

@@ -116,11 +116,15 @@ class Host:
 
     @contextmanager
     def stage(self, what: str) -> Iterator[None]:
-        """Names the host and what was going on in whatever libvirt refuses inside."""
+        """Names the host and what was going on in whatever fails inside."""
         try:
             yield
         except libvirt().libvirtError as error:
             raise NodeError(f"{self.label}: {what}: {_said(error)}") from None
+        except NodeError as error:
+            if str(error).startswith(self.label):
+                raise
+            raise NodeError(f"{self.label}: {what}: {error}") from None
 
 
 @dataclass
