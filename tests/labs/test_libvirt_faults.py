@@ -34,9 +34,12 @@ SIZE = {"cpu": 1, "memory": "1GiB", "disk": "2GiB"}
 _RUN_S = 900
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lab() -> Iterator[Lab]:
-    """This process and what it starts live on this side of the lab's network."""
+    """A lab that a test may leave in any state.
+
+    This process and what it starts live on this side of its network.
+    """
     with libvirt_lab() as lab, lab.network.entered():
         yield lab
 

@@ -94,6 +94,9 @@ def test_containers_outlive_libvirtd(lab, nodes):
     assert node.run("cat", "/proc/sys/kernel/random/boot_id", "/proc/1/stat") == before
     host.start_libvirtd()
     assert node.name in host.virsh(host.lxc, "list", "--name")
+    newer = Domain("newer", host)
+    newer.start_container(machine_image())
+    newer.remove()
 
 
 def test_a_container_that_is_removed_is_gone(lab):

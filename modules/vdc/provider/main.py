@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from vdc.provider.protocol import without_sdk
@@ -11,6 +12,8 @@ from vdc.provider.protocol import without_sdk
 def main() -> None:
     """Console script ``pulumi-resource-vdc``."""
     without_sdk()
+    # Else gRPC writes to what a driver's child, such as ssh, was to say why it failed.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     # What httpx imports for its own command line, when it can: rich, pygments, click.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     from vdc.provider.serving import serve

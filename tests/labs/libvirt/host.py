@@ -151,7 +151,7 @@ class Host:
 
     def start_libvirtd(self) -> None:
         """Starts libvirtd again; returns when it answers."""
-        self.run("libvirtd", "--daemon", "--pid-file", str(_PID_FILE))
+        self.run(str(_SCRIPT), str(self.folder), "libvirtd")
         wait_for(f"libvirtd of host {self.name}", lambda: self.up)
 
     def unplug(self) -> None:

@@ -3,6 +3,7 @@
 #
 #     host.sh STATE NETNS GROUP    stays until its child, the machine's init, ends
 #     host.sh STATE inside         what that init starts
+#     host.sh STATE libvirtd       starts libvirtd again, from inside the host's namespaces
 # STATE holds what libvirt keeps (run, etc, lib, log and cache) and the SSH server's configuration.
 set -euo pipefail
 state=$1
@@ -55,7 +56,7 @@ inside() {
     mkdir -p /run/sshd
     ip link set lo up
     virtlogd --daemon --pid-file /run/libvirt/virtlogd.pid
-    libvirtd --daemon --pid-file /run/libvirt/libvirtd.pid
+    start_libvirtd
     /usr/sbin/sshd -f "$state/ssh/sshd_config"
     exec sleep infinity
 }
@@ -69,7 +70,7 @@ mount_groups() {
         # A group of v2 that shares out controllers holds no process itself.
         mkdir /sys/fs/cgroup/host
         echo 1 >/sys/fs/cgroup/host/cgroup.procs
-        echo $$ >/sys/fs/cgroup/host/cgroup.procs
+        join_groups
         return
     fi
     mount -t tmpfs -o mode=755,size=1m cgroup /sys/fs/cgroup
@@ -81,4 +82,22 @@ mount_groups() {
     done <"$state/hierarchies"
 }
 
-if [ "$2" = inside ]; then inside; else outside "$2" "$3"; fi
+# Who enters the namespaces is not yet in the groups.
+join_groups() {
+    local group
+    if [ -e /sys/fs/cgroup/host ]; then
+        echo $$ >/sys/fs/cgroup/host/cgroup.procs
+        return
+    fi
+    for group in /sys/fs/cgroup/*; do echo $$ >"$group/cgroup.procs"; done
+}
+
+start_libvirtd() {
+    libvirtd --daemon --pid-file /run/libvirt/libvirtd.pid
+}
+
+case $2 in
+inside) inside ;;
+libvirtd) join_groups && start_libvirtd ;;
+*) outside "$2" "$3" ;;
+esac
