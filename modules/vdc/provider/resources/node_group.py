@@ -17,6 +17,7 @@ from vdc.provider.resource import FORCE_VARIABLE, Call, Drift, Inputs, Made, Out
 from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
+
 class PoolInputs(Inputs):
     """The pool service that comes with each server; see ``bootstrap.control``."""
 
