@@ -128,6 +128,11 @@ class PoolConfig:
     join: JoinFiles | None = None
     endpoints: tuple[str, ...] = ()
 
+    @property
+    def address(self) -> str:
+        """Where this very service is reached, ``https://host:port``."""
+        return _address(self.host, self.port)
+
     @classmethod
     def load(cls, path: Path) -> PoolConfig:
         """Reads the file; keys that this version does not know are passed over.
@@ -150,7 +155,7 @@ class PoolConfig:
     def of(cls, raw: Mapping[str, Any]) -> PoolConfig:
         """The decoded file; see :meth:`load`."""
         scheduler = raw["scheduler"]
-        listening = f"https://{raw['host']}:{raw['port']}"
+        listening = _address(raw["host"], raw["port"])
         return cls(
             name=str(raw["name"]),
             host=str(raw["host"]),
@@ -187,6 +192,10 @@ class PoolConfig:
         if raw.get("endpoints"):
             change["endpoints"] = tuple(str(address) for address in raw["endpoints"])
         return replace(self, **change)
+
+
+def _address(host: object, port: object) -> str:
+    return f"https://[{host}]:{port}" if ":" in str(host) else f"https://{host}:{port}"
 
 
 def _join(raw: Mapping[str, Any]) -> JoinFiles:

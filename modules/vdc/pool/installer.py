@@ -81,11 +81,19 @@ class Stage(Protocol):
 
 
 class Installer:
-    """At most one installation of a name at a time."""
+    """At most one installation of a name at a time, carried on by one service at a time.
+
+    Args:
+        store: The records.
+        stage: What installing does.
+        announce: Told of every record that is written.
+        me: This service among those that share the records.
+    """
 
     def __init__(
-        self, store: AppStore, stage: Stage, announce: Callable[[AppRecord], None]
+        self, store: AppStore, stage: Stage, announce: Callable[[AppRecord], None], me: str = ""
     ) -> None:
+        self._me = me
         self._store = store
         self._stage = stage
         self._announce = announce
@@ -145,7 +153,9 @@ class Installer:
         if known is not None and known.phase == "failed" and not plan.changes:
             # The same job again would change nothing, its failed instances included.
             await self._stage.clear(name, token)
-        record = AppRecord(name, package, wanted.version, text, "fetching", user=user)
+        record = AppRecord(
+            name, package, wanted.version, text, "fetching", user=user, holder=self._me
+        )
         try:
             record = await self._store.put(replace(record, index=known.index if known else 0))
         except ConflictError as error:
@@ -183,11 +193,25 @@ class Installer:
         self._announce(record)
 
     async def resume(self) -> None:
-        """Goes on with whatever was under way when the service ended."""
+        """Goes on with whatever of its own was under way when the service ended."""
         for record in self._store.all:
-            if record.under_way:
+            if record.under_way and record.holder in ("", self._me):
                 _LOG.info("going on with the installation of %s (%s)", record.name, record.phase)
                 self._begin(record.name, self._resumed(record))
+
+    def orphans(self) -> list[AppRecord]:
+        """Installations that are under way, and that other services carry on or should."""
+        held = (record for record in self._store.all if record.under_way)
+        return [record for record in held if record.holder not in ("", self._me)]
+
+    async def adopt(self, record: AppRecord) -> None:
+        """Goes on with an installation whose service is gone, unless another one was first."""
+        try:
+            taken = await self._store.put(replace(record, holder=self._me))
+        except ConflictError:
+            return
+        _LOG.info("taking over the installation of %s from %s", record.name, record.holder)
+        self._begin(record.name, self._resumed(taken))
 
     async def close(self) -> None:
         """Leaves every installation where it is; the next start goes on with it."""
@@ -257,7 +281,7 @@ class Installer:
             except ConflictError:
                 # Either our own write whose answer was lost, or somebody else's.
                 there = await self._store.refresh(changed.name)
-                if there is None or there.phase != changed.phase:
+                if there is None or (there.phase, there.holder) != (changed.phase, changed.holder):
                     raise
                 written = there
             except SchedulerError as error:

@@ -23,6 +23,7 @@ class AppRecord:
         reason: Why it failed, one line.
         job_version: The version of the job that is rolled out; counts from ``deploying`` on.
         user: As whom its tasks run; empty for whoever runs the agents.
+        holder: The service that carries the installation on, ``https://host:port``.
         index: What the next check-and-set must name; 0 for a record never written.
     """
 
@@ -34,6 +35,7 @@ class AppRecord:
     reason: str = ""
     job_version: int = 0
     user: str = ""
+    holder: str = ""
     index: int = 0
 
     @property
@@ -94,6 +96,7 @@ class AppStore:
             "reason": record.reason,
             "job_version": str(record.job_version),
             "user": record.user,
+            "holder": record.holder,
         }
         written = await self._variables.put(_PREFIX + record.name, items, record.index)
         kept = replace(record, index=written.index)
@@ -106,8 +109,27 @@ class AppStore:
         if variable is None:
             self._records.pop(name, None)
             return None
-        self._records[name] = _record(variable)
+        known = self._records.get(name)
+        if known is None or known.index < variable.index:  # ours may have been written meanwhile
+            self._records[name] = _record(variable)
         return self._records[name]
+
+    async def changed(self, index: int, wait_s: int) -> tuple[dict[str, AppRecord | None], int]:
+        """Waits for changes since ``index``, other services' as well, and takes them over.
+
+        Returns:
+            Each record that is not as it was known, None for one that is gone, and the index to
+            wait from next.
+        """
+        found, index = await self._variables.changed(_PREFIX, index, wait_s)
+        there = {path.removeprefix(_PREFIX): number for path, number in found.items()}
+        news = [name for name, number in there.items() if self._is_news(name, number)]
+        gone = [name for name in self._records if name not in there]
+        return {name: await self.refresh(name) for name in (*news, *gone)}, index
+
+    def _is_news(self, name: str, index: int) -> bool:
+        known = self._records.get(name)
+        return known is None or known.index < index
 
     async def forget(self, name: str) -> None:
         """Removes a record."""
@@ -126,5 +148,6 @@ def _record(variable: Variable) -> AppRecord:
         reason=items.get("reason", ""),
         job_version=int(items.get("job_version") or 0),
         user=items.get("user", ""),
+        holder=items.get("holder", ""),
         index=variable.index,
     )

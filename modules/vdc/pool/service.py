@@ -23,6 +23,7 @@ from vdc.pool.hub import Hub
 from vdc.pool.installer import Installer
 from vdc.pool.joining.desk import Desk
 from vdc.pool.logs import Logs
+from vdc.pool.others import Others, caller
 from vdc.pool.readmodel import RUN, ReadModel
 from vdc.pool.records import AppRecord, AppStore
 from vdc.pool.refusal import RefusalError
@@ -69,7 +70,10 @@ class Service:
         self.stage = PoolStage(
             self.nomad, self.follower, self.watch, self.shelf, self.software, sorts
         )
-        self.installer = Installer(self.apps, self.stage, self._announce)
+        self.installer = Installer(self.apps, self.stage, self._announce, config.address)
+        self.others = Others(
+            self.apps, self.installer, self._announce, self.library, caller(access)
+        )
         self.runs = Runs(self.nomad, self.follower, self.watch, self.shelf, self.software, sorts)
         self.watch.describe = self._describe
         self.stage.on_progress = self._progress
@@ -240,6 +244,7 @@ class Service:
                 await self.library()
             await self.installer.resume()
         await self._tidy()
+        await self.others.run()
 
     async def _tidy(self) -> None:
         """Removes from the nodes what no app needs any more."""
