@@ -323,6 +323,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(lab, make):
         lab.restore_disk("m3")
 
 
+@pytest.mark.long
 def test_a_machine_that_does_not_answer_is_named_and_the_others_go_on(lab, make):
     assert group(make(), lab.names) == ()
     lab.power_off("m2")
