@@ -14,7 +14,8 @@ from vdc.scheduler.client import Nomad
 from vdc.scheduler.login import TERMS, let_in
 from vdc.scheduler.policies import OPERATOR, POLICIES, PROVISIONER, Policy
 
-_LEADER_S = 60
+# Servers that are machines of their own boot and install themselves first.
+_LEADER_S = 300
 _POLL_S = 0.05
 
 _TOKENS: Mapping[str, Policy] = {
