@@ -44,9 +44,10 @@ def exposed(running: Checkout) -> Exposed:
 def test_the_secrets_are_known(exposed: Exposed) -> None:
     """The other tests here prove something only if this one holds."""
     names = {secret.name for secret in exposed.secrets if secret.traces}
-    leaves = {f"authority.outputs.{leaf}_key" for leaf in ("ca", "server", "client", "cli")}
-    tokens = {f"cluster.outputs.{who}_token" for who in ("provisioner", "service", "operator")}
-    assert leaves | tokens <= names
+    holders = ("ca", "server", "client", "cli", "service", "join_ca")
+    keys = {f"authority.outputs.{holder}_key" for holder in holders}
+    tokens = {f"cluster.outputs.{holder}_token" for holder in ("provisioner", "operator")}
+    assert keys | tokens <= names
     assert {"authority.outputs.gossip_key", "authority.outputs.bootstrap_token"} <= names
     profile = (exposed.place.own.profile).read_text()
     assert "cluster.outputs.operator_token" in exposed.found_in(profile)
