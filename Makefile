@@ -4,13 +4,15 @@ PYTHON ?= python3
 PARTS  ?= tests
 BIN    := .venv/bin
 LOCK   := toolchain/python/requirements.lock
+POOL   := toolchain/python/pool.lock
 LABS   := toolchain/python/labs.lock
 LAB    ?= up
 RESOLVE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
     --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh toolchain schemas lock clean
+.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh toolchain release \
+        schemas lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,10 @@ toolchain: .venv ## Pulumi and Nomad at their pins: from PATH, a release or sour
 	@echo "==> Making sure of the Pulumi CLI and Nomad"
 	@$(BIN)/python -m vdc.toolchain install
 
+release: .venv ## The pool service's program for servers of their own, into dist/
+	@echo "==> Making the wheelhouses in dist/"
+	@$(BIN)/python -m vdc.provider.release --arch amd64 --arch arm64 --into dist
+
 schemas: .venv ## Write schemas/ from the models
 	@echo "==> Writing schemas/ from the models"
 	@$(BIN)/python -m vdc.declaration.schema
@@ -68,8 +74,9 @@ schemas: .venv ## Write schemas/ from the models
 
 lock: ## Resolve the Python dependencies again; needs uv
 	@command -v uv >/dev/null || { echo "make lock needs uv on PATH" >&2; exit 1; }
-	@echo "==> Resolving $(LOCK) and $(LABS)"
+	@echo "==> Resolving $(LOCK), $(POOL) and $(LABS)"
 	@$(RESOLVE) --upgrade --extra dev --extra ssh --output-file $(LOCK) pyproject.toml
+	@$(RESOLVE) --upgrade --constraint $(LOCK) --group pyproject.toml:pool --output-file $(POOL)
 	@$(RESOLVE) --upgrade --constraint $(LOCK) --output-file $(LABS) $(LABS:.lock=.in)
 
 clean: ## Remove the environment and what tools left; engines stay in the user's cache

@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 from vdc.declaration.addresses import Address, Host
 from vdc.declaration.fields import AppName, Currency, Model, Name, Price, SiteName, declared
 from vdc.declaration.registry import KINDS
+from vdc.declaration.release import Release
 from vdc.declaration.site import Site, Size
 
 
@@ -37,6 +38,11 @@ class Control(Model):
     )
     endpoint: tuple[Host, ...] = declared(
         "Names or addresses of the pool API; left out: the servers' addresses.", default=()
+    )
+    release: Release | None = declared(
+        "What servers that are machines run the pool service from; left out: the checkout.",
+        default=None,
+        change="in-place",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from vdc.declaration import addresses, forms, os
+from vdc.declaration import addresses, forms, os, release
 from vdc.declaration.kinds import NAMES
 from vdc.declaration.site import Kind
 
@@ -19,7 +19,10 @@ KINDS = {name: _load(name) for name in NAMES}
 
 FORMS = {
     form.name: form
-    for some in (forms.FORMS, addresses.FORMS, os.FORMS, *(kind.forms for kind in KINDS.values()))
+    for some in (
+        *(module.FORMS for module in (forms, addresses, os, release)),
+        *(kind.forms for kind in KINDS.values()),
+    )
     for form in some
 }
 """Every form in which a value can be declared, by the name that the schema gives it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vdc.declaration import control
+from vdc.declaration import control, release
 from vdc.declaration.finding import Finding, Findings, Path, did_you_mean
 from vdc.declaration.registry import KINDS
 
@@ -183,6 +183,9 @@ RULES: Mapping[str, Callable[[Declaration], Findings]] = {
     ),
     "endpoint_is_served": lambda d: control.endpoint_is_served(
         d.control.endpoint, d.control.addresses, d.control.site in _elsewhere(d)
+    ),
+    "release_is_installed": lambda d: release.release_is_installed(
+        d.control.release is not None, d.control.site in _elsewhere(d)
     ),
     "control_group_name_is_kept_free": lambda d: control_group_name_is_kept_free(
         (site, group) for site in d.sites for group in d.sites[site].groups

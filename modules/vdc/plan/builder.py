@@ -39,7 +39,14 @@ def plan(declaration: Declaration) -> Plan:
 def _control(declaration: Declaration) -> Control:
     declared = declaration.control
     addresses = declared.addresses or declaration.sites[declared.site].server_addresses or ()
-    return Control(declared.site, declared.servers, addresses, declared.endpoint or addresses)
+    release = declared.release
+    return Control(
+        declared.site,
+        declared.servers,
+        addresses,
+        declared.endpoint or addresses,
+        (release.url, release.sha256) if release else (),
+    )
 
 
 def _site(declaration: Declaration, name: str, site: DeclaredSite) -> Site:

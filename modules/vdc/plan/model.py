@@ -130,12 +130,15 @@ class Control:
         addresses: One per server that every machine can dial; empty only where every machine
             is this one.
         endpoint: Names or addresses of the pool API; empty when there are no addresses either.
+        release: Where the pool service's program for servers lies, and its SHA-256; empty when
+            it is made from the checkout.
     """
 
     site: str
     servers: int
     addresses: tuple[str, ...]
     endpoint: tuple[str, ...]
+    release: tuple[str, str] | tuple[()] = ()
 
 
 @dataclass(frozen=True)

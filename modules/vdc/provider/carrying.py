@@ -8,8 +8,8 @@ from vdc.bootstrap.control import Carry, PoolService, ServiceKeys
 from vdc.home import Home
 from vdc.provider.archive import Archive
 from vdc.provider.bundle import bundle
-from vdc.provider.release import wheelhouse
-from vdc.provider.resources.node_group import GroupInputs
+from vdc.provider.release import fetched, wheelhouse
+from vdc.provider.resources.node_group import GroupInputs, PoolInputs
 
 
 def carry(inputs: GroupInputs) -> Carry:
@@ -24,8 +24,11 @@ def software(inputs: GroupInputs, arch: str, agent: Path, home: Home) -> Archive
     Raises:
         ToolchainError: It cannot be made.
     """
-    house = wheelhouse(arch, home).path if inputs.pool else None
-    return bundle(arch, agent, home, house)
+    return bundle(arch, agent, home, _program(inputs.pool, arch, home) if inputs.pool else None)
+
+
+def _program(pool: PoolInputs, arch: str, home: Home) -> Path:
+    return fetched(*pool.release, home) if pool.release else wheelhouse(arch, home).path
 
 
 def _pool(inputs: GroupInputs) -> PoolService | None:

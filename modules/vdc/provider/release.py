@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
 from filelock import FileLock
 
 import vdc
@@ -24,6 +25,7 @@ from vdc.provider.archive import Archive, Member, packed
 
 _ROOT = Path(vdc.__file__).parents[2]
 _LOCK = Path("toolchain/python/pool.lock")
+_SILENCE_S = 60.0
 
 
 def wheelhouse(arch: str, home: Home) -> Archive:
@@ -57,6 +59,50 @@ def wheelhouse(arch: str, home: Home) -> Archive:
         return packed(folder, arch, name, members)
     except OSError as error:
         raise ToolchainError(f"{name} cannot be made in the cache: {error}") from error
+
+
+def fetched(url: str, sha256: str, home: Home) -> Path:
+    """A wheelhouse that was made elsewhere, from an https address or a file; kept in the cache.
+
+    Raises:
+        ToolchainError: It is not to be had, or has another sum.
+    """
+    there = home.cache / "releases" / sha256 / "vdc-wheelhouse.tar.gz"
+    if there.exists():
+        return there
+    try:
+        there.parent.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=there.parent.parent) as scratch:
+            part = Path(scratch) / "whole"
+            part.mkdir()
+            got = _copy(url, part / there.name)
+            if got != sha256:
+                raise ToolchainError(f"control.release {url} has the SHA-256 {got}, not {sha256}")
+            with FileLock(f"{there.parent}.lock"):
+                if not there.exists():
+                    part.rename(there.parent)
+    except (OSError, httpx.HTTPError) as error:
+        raise ToolchainError(f"control.release {url} cannot be had: {error}") from error
+    return there
+
+
+def _copy(url: str, target: Path) -> str:
+    """Copies a file or fetches an address; returns the SHA-256 of what came."""
+    digest = hashlib.sha256()
+    with target.open("wb") as written:
+        for chunk in _chunks(url):
+            digest.update(chunk)
+            written.write(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(url: str) -> Iterator[bytes]:
+    if url.startswith("/"):
+        yield Path(url).read_bytes()
+        return
+    with httpx.stream("GET", url, follow_redirects=True, timeout=_SILENCE_S) as answer:
+        answer.raise_for_status()
+        yield from answer.iter_bytes()
 
 
 def _others(lock: str, arch: str, folder: Path) -> list[Path]:

@@ -121,4 +121,5 @@ class Site(pulumi.ComponentResource):
             "key": authority.service_key,
             "join_cert": authority.join_ca_cert,
             "join_key": authority.join_ca_key,
+            "release": list(control.release),
         }

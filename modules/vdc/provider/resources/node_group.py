@@ -19,13 +19,17 @@ from vdc.scheduler.client import Nomad
 
 
 class PoolInputs(Inputs):
-    """The pool service that comes with each server; see ``bootstrap.control``."""
+    """The pool service that comes with each server; see ``bootstrap.control``.
+
+    ``release`` is where its program lies and its SHA-256; empty makes it from the checkout.
+    """
 
     endpoints: tuple[str, ...]
     cert: str
     key: str
     join_cert: str
     join_key: str
+    release: tuple[str, str] | tuple[()] = ()
 
 
 class GroupInputs(Inputs):
