@@ -222,6 +222,8 @@ class LibvirtDriver:
 
     def _fits(self, found: Found) -> bool:
         """Whether the running machine is of this template, or can be brought to it as it runs."""
+        if self._template.machine == "lxc":  # a container's limits are those it was started with
+            return found.digest == self.digest
         size = self._template.size
         return (
             found.mark.fixed == self._fixed

@@ -104,14 +104,21 @@ def _unpacked(chunks: Iterator[bytes], source: str) -> tuple[bool, Iterator[byte
     first = next(chunks, b"")
     for magic, make in _PACKED.items():
         if first.startswith(magic):
-            return True, _inflated(_joined(first, chunks), make(), source)
+            return True, _inflated(_joined(first, chunks), make, source)
     return False, _joined(first, chunks)
 
 
-def _inflated(chunks: Iterator[bytes], unpacker: Any, source: str) -> Iterator[bytes]:
+def _inflated(chunks: Iterator[bytes], make: Callable[[], Any], source: str) -> Iterator[bytes]:
+    """Compressed by several processors at once, a file is several streams in a row."""
+    unpacker = make()
     try:
         for chunk in chunks:
-            yield unpacker.decompress(chunk)
+            left = chunk
+            while left:
+                if unpacker.eof:
+                    unpacker = make()
+                yield unpacker.decompress(left)
+                left = unpacker.unused_data
     except (lzma.LZMAError, OSError, EOFError, zlib.error) as error:
         raise NodeError(f"image {source}: cannot be unpacked: {error}") from None
 
