@@ -51,6 +51,7 @@ bench: .venv toolchain labs ## The measurements in tests/bench
 	done
 
 labs: .venv/.labs ## What the labs need of the system and of Python
+	@echo "==> Making sure of what the labs need of this system"
 	@sh tests/labs/packages.sh
 
 lab-libvirt: labs ## Two libvirt hosts on one network, by hand; LAB=down removes them
@@ -100,6 +101,7 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 
 # Built from source against the system's libvirt, so it is no part of the environment of `make up`.
 .venv/.labs: $(LABS) .venv/.complete
+	@echo "==> Making sure of what the labs need of this system"
 	@sh tests/labs/packages.sh
 	@echo "==> Adding to the Python environment what the labs need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LABS)

@@ -167,7 +167,7 @@ class Lab:
         """The first process of a machine, or of the lab itself; 0 when it does not run."""
         if name:
             mark = self.folder / "machines" / name
-            outer = [p for p in processes.find(mark) if p.name() == "unshare"]
+            outer = [p for p in processes.find(mark) if _named(p, "unshare")]
             inner = outer[0].children() if outer else []
             return inner[0].pid if inner else 0
         try:
@@ -266,6 +266,14 @@ def _keygen(path: Path) -> None:
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(path)], check=True
     )
+
+
+def _named(process: psutil.Process, name: str) -> bool:
+    """Whether a process has this name; one that has just ended has none."""
+    try:
+        return process.name() == name
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _wait(what: str, holds: Callable[[], bool]) -> None:
