@@ -89,9 +89,6 @@ GroupT = TypeVar("GroupT", bound=GroupInputs)
 class NodeGroup(Resource[GroupT]):
     """The group logic behind Pulumi's protocol; a kind adds its driver and its inputs."""
 
-    ready_s: ClassVar[int] = 300
-    """Seconds that a new node gets to become ready in the pool."""
-
     refused: ClassVar[frozenset[str]] = frozenset(
         {"stack", "datacenter", "site", "group", "role", "prefix"}
     )
@@ -99,6 +96,10 @@ class NodeGroup(Resource[GroupT]):
     @abstractmethod
     def driver(self, inputs: GroupT, nomad: Nomad | None) -> Driver:
         """The kind's driver for one group; ``nomad`` is there for clients."""
+
+    def ready_s(self, inputs: GroupT) -> int:
+        """Seconds that a new node gets to become ready in the pool."""
+        return 300
 
     def identify(self, inputs: GroupT) -> str:
         """The prefix is unique in the data centre."""
@@ -188,7 +189,7 @@ class NodeGroup(Resource[GroupT]):
                 nomad,
                 inputs.site,
                 inputs.group,
-                ready_s=self.ready_s,
+                ready_s=self.ready_s(inputs),
                 drain_s=inputs.drain_deadline_s,
                 force=force,
             )
