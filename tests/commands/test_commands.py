@@ -34,7 +34,7 @@ def test_every_command_is_explained_and_takes_output_and_yes(name):
 
 def test_there_are_the_commands_of_the_pool():
     assert " ".join(COMMANDS) == (
-        "status pool nodes library apps events install scale stop logs run submit"
+        "status pool nodes library apps events install scale stop logs supply run submit"
     )
 
 

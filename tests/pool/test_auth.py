@@ -100,7 +100,7 @@ def routes(client: _Client) -> list[tuple[str, str]]:
     """Every route that OpenAPI tells of, with its parameters filled in."""
     document = client.get("/api/v1/openapi.json", headers=bearer(GOOD)).json()
     return [
-        (method.upper(), path.format(name="web", package="hello", run="run-1"))
+        (method.upper(), path.format(name="web", package="hello", run="run-1", sha256="0" * 64))
         for path, methods in document["paths"].items()
         for method in methods
     ]

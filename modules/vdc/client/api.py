@@ -26,7 +26,10 @@ from vdc.client.models import (
     SubmitRequest,
 )
 from vdc.client.profile import Profile
+from vdc.client.software import Software
 from vdc.errors import PoolError
+
+_UNPACK_S = 600.0
 
 
 class PoolClient:
@@ -75,6 +78,20 @@ class PoolClient:
     def package(self, name: str) -> PackageDetail:
         """One package, with the schema of its options."""
         return self._calls.ask(PackageDetail, "GET", f"/library/{name}")
+
+    def software(self, package: str) -> list[Software]:
+        """What a package needs, and what of it the service has."""
+        return self._calls.ask(list[Software], "GET", f"/library/{package}/software")
+
+    def send_software(self, package: str, sha256: str, offset: int, part: bytes) -> Software:
+        """Brings the next part of an archive; see :func:`~vdc.client.software.supply`."""
+        path, params = f"/library/{package}/software/{sha256}", {"offset": str(offset)}
+        return self._calls.ask(Software, "PUT", path, params=params, content=part)
+
+    def unpack_software(self, package: str, sha256: str) -> Software:
+        """Has an archive unpacked that has come as a whole; returns when it is."""
+        path = f"/library/{package}/software/{sha256}/unpack"
+        return self._calls.ask(Software, "POST", path, timeout=_UNPACK_S)
 
     def healthy(self) -> bool:
         """Whether the service answers; needs no token."""

@@ -44,11 +44,15 @@ class Calls:
         *,
         params: Mapping[str, str] | None = None,
         body: Request | None = None,
+        content: bytes | None = None,
+        timeout: float = _TIMEOUT_S,
     ) -> httpx.Response:
-        """One request that succeeds."""
-        content = None if body is None else body.model_dump(mode="json")
+        """One request that succeeds; its content is ``body`` as JSON, or bytes as they are."""
+        said = None if body is None else body.model_dump(mode="json")
         try:
-            response = self.http.request(method, path, params=params, json=content)
+            response = self.http.request(
+                method, path, params=params, json=said, content=content, timeout=timeout
+            )
         except httpx.HTTPError as error:
             raise unreachable(self._address, error) from error
         raise_for(response)

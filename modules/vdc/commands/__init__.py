@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typer
 
-from vdc.commands import change, look, runs
+from vdc.commands import change, look, runs, supply
 from vdc.commands.session import Output, Session
 
-PARTS = (look.app, change.app, runs.app)
+PARTS = (look.app, change.app, supply.app, runs.app)
 """In the order in which help lists them; to be added to a larger application one by one."""
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -24,6 +24,7 @@ from vdc.client.models import (
     Run,
     Usage,
 )
+from vdc.client.software import Software
 from vdc.commands.results import Gone, Status
 
 _COLOURS = {
@@ -56,6 +57,8 @@ def _(results: Sequence[Any]) -> Iterator[RenderableType]:
             yield _packages(results)
         case Run():
             yield _runs(results)
+        case Software():
+            yield _software(results)
         case other:
             raise TypeError(f"no table for {type(other).__name__}")
 
@@ -187,6 +190,14 @@ def _packages(packages: Sequence[PackageSummary]) -> Table:
     table = _table("package", "version", "what it is")
     for package in packages:
         table.add_row(Text(package.name, "bold"), package.version, package.summary)
+    return table
+
+
+def _software(needed: Sequence[Software]) -> Table:
+    table = _table("software", "MB>", "at the pool service")
+    for software in needed:
+        size = f"{software.size / 1e6:,.0f}" if software.size else ""
+        table.add_row(Text(software.name, "bold"), size, "there" if software.there else "missing")
     return table
 
 

@@ -45,6 +45,7 @@ def ensure(
     artifact: Artifact,
     packages_dir: Path,
     progress: Callable[[Progress], None] = lambda _: None,
+    archive: Path | None = None,
 ) -> Path:
     """The folder of an artifact, fetched and unpacked when it is not there yet.
 
@@ -56,6 +57,7 @@ def ensure(
         artifact: What is wanted.
         packages_dir: The machine's packages folder; made when missing.
         progress: Told about every step, several times a second while bytes move.
+        archive: What it is unpacked from, its sum found right; else it is fetched.
 
     Raises:
         PackageError: It could not be fetched, its checksum is wrong, it does not hold what it
@@ -76,21 +78,33 @@ def ensure(
             shutil.rmtree(leftover, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=beginning, dir=folder.parent))
         try:
-            _fill(artifact, work, progress)
+            _fill(artifact, work, archive, progress)
             (work / "tree").rename(folder)
         finally:
             shutil.rmtree(work)
     return folder
 
 
-def _fill(artifact: Artifact, work: Path, progress: Callable[[Progress], None]) -> None:
+def there(artifact: Artifact, packages_dir: Path) -> bool:
+    """Whether an artifact is unpacked.
+
+    Raises:
+        PackageError: Its folder holds something else.
+    """
+    return _holds(packages_dir / artifact.folder, artifact)
+
+
+def _fill(
+    artifact: Artifact, work: Path, archive: Path | None, progress: Callable[[Progress], None]
+) -> None:
     total = artifact.size or None
 
     def fetching(done: int) -> None:
         stage = "checking" if done == total else "fetching"
         progress(Progress(stage, done, total))
 
-    archive = pip.download(artifact.pypi, artifact.sha256, work / "download", fetching)
+    if archive is None:
+        archive = pip.download(artifact.pypi, artifact.sha256, work / "download", fetching)
     size = archive.stat().st_size
     tree = work / "tree"
     unpack(

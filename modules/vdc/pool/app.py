@@ -15,6 +15,7 @@ from vdc.pool.joining.routes import router as joining
 from vdc.pool.routes import router
 from vdc.pool.service import Service
 from vdc.pool.software.depot import depot
+from vdc.pool.software.supply import router as supply
 
 _LARGEST_BODY = 4 * 1024 * 1024
 _LANDING = """<!doctype html>
@@ -45,6 +46,7 @@ def create_app(service: Service) -> FastAPI:
     refusal.install(app)
     app.include_router(router)
     app.include_router(declared)
+    app.include_router(supply)
     app.include_router(joining)
     app.include_router(depot())
 

@@ -75,6 +75,46 @@ class Shelf:
 
         ensure(artifact, self._packages_dir, tell)
 
+    # --- what is sent by somebody who can fetch it ---------------------------------
+
+    def has(self, artifact: Artifact) -> bool:
+        """Whether an artifact is unpacked.
+
+        Raises:
+            PackageError: Its folder holds something else.
+        """
+        from vdc.library.artifacts import there
+
+        return there(artifact, self._packages_dir)
+
+    def received(self, artifact: Artifact) -> int:
+        """How many bytes of an artifact's archive have come."""
+        from vdc.library.receiving import received
+
+        return received(artifact, self._packages_dir)
+
+    def receive(self, artifact: Artifact, offset: int, content: bytes) -> None:
+        """Keeps the next part of an archive.
+
+        Raises:
+            PackageError: Something is missing before it.
+            OSError: The disk refused.
+        """
+        from vdc.library.receiving import receive
+
+        receive(artifact, self._packages_dir, offset, content)
+
+    def unpack_received(self, artifact: Artifact) -> None:
+        """Unpacks an archive that has come; blocks for as long as that takes.
+
+        Raises:
+            PackageError: It is another one than the package wants.
+            OSError: The disk refused.
+        """
+        from vdc.library.receiving import unpack_received
+
+        unpack_received(artifact, self._packages_dir)
+
     # --- archives, for machines that do not share the folder -----------------------
 
     def pack(self, artifact: Artifact, tell: Callable[[Progress], None]) -> Archive:
