@@ -55,12 +55,14 @@ def stack(lab: Lab) -> Iterator[Checkout]:
         assert {name: lab.changed(name) for name in lab.names} == {n: [] for n in lab.names}
 
 
-def declare(stack: Checkout, lab: Lab, labels: dict[str, str] | None = None) -> None:
+def declare(
+    stack: Checkout, lab: Lab, labels: dict[str, str] | None = None, **control: Any
+) -> None:
     """Writes the declaration."""
     group: dict[str, Any] = {"machines": [WORKER], "size": SIZE, "drain": {"deadline": "60s"}}
     document = {
         "name": stack.stack,
-        "control": {"site": "lab", "servers": len(SERVERS)},
+        "control": {"site": "lab", "servers": len(SERVERS), **control},
         "sites": {
             "lab": {
                 "kind": "ssh",
@@ -130,6 +132,24 @@ def test_a_service_that_dies_comes_back_by_itself(stack: Checkout, lab: Lab, mac
     lab.run(machine, "kill", "-9", str(before))
     wait_for("another process", lambda: answers(stack, lab, machine))
     assert service(lab, machine) != before
+
+
+def test_what_one_service_installs_the_others_see(stack: Checkout, lab: Lab) -> None:
+    with pool(stack, lab, "s1") as first, pool(stack, lab, "m1") as other:
+        assert first.install("hello", "web", {"count": 1}).status == "healthy"
+        wait_for("the app", lambda: [app.status for app in other.apps()] == ["healthy"])
+        (endpoint,) = other.app("web").endpoints
+        assert endpoint.url.startswith(f"http://{lab.address(WORKER)}:")
+        other.stop("web", purge=True)
+        wait_for("its end", lambda: first.apps() == [])
+
+
+def test_a_wheelhouse_of_the_same_content_changes_no_server(stack: Checkout, lab: Lab) -> None:
+    before = [service(lab, machine) for machine in SERVERS]
+    house = wheelhouse(ARCHITECTURES[platform.machine()], Home.of_user())
+    declare(stack, lab, release={"url": str(house.path), "sha256": house.sha256})
+    stack.vdc("up", "--yes")
+    assert [service(lab, machine) for machine in SERVERS] == before
 
 
 def test_with_a_server_lost_the_others_go_on(stack: Checkout, lab: Lab) -> None:
