@@ -16,7 +16,7 @@ from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.libvirt import survey, transfer
 from vdc.provider.drivers.libvirt.common import Payload
 from vdc.provider.drivers.libvirt.explain import explain
-from vdc.provider.drivers.libvirt.fleet import Fleet, Sight
+from vdc.provider.drivers.libvirt.fleet import Fleet, Living, Sight
 from vdc.provider.drivers.libvirt.hosts import Host
 from vdc.provider.drivers.libvirt.maker import Maker
 from vdc.provider.drivers.libvirt.marks import Mark
@@ -39,9 +39,6 @@ Admit = Callable[[str], Awaitable[str]]
 Revoke = Callable[[str], Awaitable[None]]
 """Takes back the admission of a node that is about to be removed."""
 
-Living = Callable[[], Awaitable[Collection[str]]]
-"""Names of the nodes that the pool knows to be alive."""
-
 
 class LibvirtDriver:
     """See :class:`~vdc.provider.drivers.Driver`.
@@ -52,7 +49,7 @@ class LibvirtDriver:
         memory: File of the group's ledger.
         admit: See :data:`Admit`.
         revoke: See :data:`Revoke`.
-        living: See :data:`Living`; asked only while a host does not answer.
+        living: See :data:`~vdc.provider.drivers.libvirt.fleet.Living`.
         force: Whether a node on a host that does not answer is forgotten when it is to go.
         payload: What is delivered beside the user data.
         send: Writes a volume's content.
@@ -94,7 +91,7 @@ class LibvirtDriver:
         A node that was last on a host which does not answer is ``unreachable``: it may well run,
         so it is neither gone nor made anew.
         """
-        self._seen = sight = await self._fleet.look()
+        self._seen = sight = await self._fleet.look(self._living)
         nodes = {name: self._facts(found) for name, found in sight.found.items()}
         for name, host in sight.leftovers.items():
             nodes[name] = NodeFacts(name, "partial", "", (("host", host),))
@@ -155,7 +152,7 @@ class LibvirtDriver:
 
         Hosts that do not answer are left for another time.
         """
-        sight = self._seen = await self._fleet.look()
+        sight = self._seen = await self._fleet.look(self._living)
         for twin in sight.twins:
             maker = self._maker(twin.host)
             await self._on(twin.host, partial(_remove, maker, twin.name))
@@ -165,8 +162,7 @@ class LibvirtDriver:
     async def _make(self, sight: Sight, name: str) -> NodeFacts:
         if places := self._places(sight, name):
             await self._remove(sight, name, places)
-        living = await self._living() if sight.silent else ()
-        host = self._fleet.place(name, sight, living)
+        host = self._fleet.place(name, sight)
         incarnation = uuid.uuid4().hex
         files = self.userdata(name, await self._admit(name), incarnation)
         template = self._template
@@ -217,7 +213,7 @@ class LibvirtDriver:
     async def _sight(self) -> Sight:
         async with self._looking:
             if self._seen is None:
-                self._seen = await self._fleet.look()
+                self._seen = await self._fleet.look(self._living)
             return self._seen
 
     def _fits(self, found: Found) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,9 @@ from vdc.provider.drivers.libvirt.survey import Found, Survey, survey
 
 T = TypeVar("T")
 
+Living = Callable[[], Awaitable[Collection[str]]]
+"""Names of the nodes that the pool knows to be alive."""
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -31,7 +34,8 @@ class Sight:
         found: The group's nodes.
         twins: More domains of the same names: half-made ones of runs that knew too little.
         leftovers: Host of each of the group's nodes of which there are only volumes.
-        lost: Host of each node that was last on a declared host which does not answer now.
+        lost: Host of each node that was last on a declared host which does not answer now, or may
+            be on one, since the pool knows the node.
     """
 
     surveys: Mapping[str, Survey]
@@ -70,8 +74,12 @@ class Fleet:
         spec = self._declared.get(name) or self._ledger.hosts[name].spec(name)
         return hosts.host(spec)
 
-    async def look(self) -> Sight:
-        """Reads all hosts at once; one that does not answer holds up no other."""
+    async def look(self, living: Living) -> Sight:
+        """Reads all hosts at once; one that does not answer holds up no other.
+
+        Args:
+            living: See :data:`Living`; asked only while a declared host does not answer.
+        """
         names = Names(self._template.realm)
         everywhere = {*self._declared, *self._ledger.hosts}
         answers = await self.each(
@@ -80,8 +88,13 @@ class Fleet:
         )
         surveys = {name: seen for name, seen in answers.items() if isinstance(seen, Survey)}
         silent = {name: why for name, why in answers.items() if isinstance(why, NodeError)}
-        sight = Sight(surveys, silent)
-        return self._sorted(sight)
+        sight = self._sorted(Sight(surveys, silent))
+        if mute := [name for name in silent if name in self._declared]:
+            # Who has no memory of them, having made them elsewhere, must not make them again.
+            for name in await living():
+                if self._is_named_like_ours(name) and name not in sight.found:
+                    sight.lost.setdefault(name, mute[0])
+        return sight
 
     def _sorted(self, sight: Sight) -> Sight:
         """Tells the group's nodes from others, and each node's domain from its twins."""
@@ -113,23 +126,16 @@ class Fleet:
         index = name.removeprefix(f"{self._template.prefix}-")
         return name in self._template.names or (index != name and index.isdecimal())
 
-    def place(self, name: str, sight: Sight, living: Collection[str]) -> str:
+    def place(self, name: str, sight: Sight) -> str:
         """The host for a node that is nowhere; the first question settles it for all of them.
-
-        Args:
-            name: The node.
-            sight: The hosts.
-            living: Nodes that the pool knows to be alive.
 
         Raises:
             NodeError: It fits nowhere, or may be on a host that does not answer.
         """
         if name in sight.lost:
             raise self.unknown(name, sight)
-        if sight.silent and name in living:
-            raise NodeError(f"the pool knows it, and {next(iter(sight.silent.values()))}")
         if name not in self._placed:
-            self._place(sight, living)
+            self._place(sight)
         chosen = self._placed[name]
         if isinstance(chosen, NodeError):
             raise chosen
@@ -148,9 +154,9 @@ class Fleet:
         kept = {node: host for node, host in self._ledger.nodes.items() if node != name}
         self._save(self._ledger.hosts, kept)
 
-    def _place(self, sight: Sight, living: Collection[str]) -> None:
+    def _place(self, sight: Sight) -> None:
         template = self._template
-        elsewhere = {*sight.found, *sight.lost, *self._placed, *(living if sight.silent else ())}
+        elsewhere = {*sight.found, *sight.lost, *self._placed}
         new = [name for name in template.names if name not in elsewhere]
         rooms = [
             Room(

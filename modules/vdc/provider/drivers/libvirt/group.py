@@ -137,7 +137,10 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
                     raise
 
         async def living() -> Collection[str]:
-            nodes = await nomad.nodes() if nomad is not None else ()
+            try:
+                nodes = await nomad.nodes() if nomad is not None else ()
+            except SchedulerError:
+                return ()  # it knows nobody; whether that matters, the group logic says
             return [node.name for node in nodes if node.status == "ready"]
 
         return LibvirtDriver(
