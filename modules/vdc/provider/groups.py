@@ -83,6 +83,11 @@ async def converge(
 
     change = _Change(driver, members)
     problems = [f"node {name}: {_reason(owned[name])}" for name in todo.unknown]
+    if todo.make:
+        # Until its heartbeat is missed, a node that was lost passes for ready in the pool, and who
+        # waits for its successor would be content with it.
+        there = {name for name, node in owned.items() if node.state != "partial"}
+        await members.forget_others(frozenset(there))
     problems += await _each(change.settle, todo.make, CONCURRENCY, stopping)
     problems += await _each(
         lambda name: change.renew(owned[name]),
