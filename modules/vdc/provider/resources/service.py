@@ -189,7 +189,7 @@ class Service(Resource[ServiceInputs]):
         async with Answers(inputs.scheduler.ca_cert, inputs.operator_token) as answers:
             alive = await asyncio.gather(*map(answers.alive, inputs.machines.values()))
         state = "running" if all(alive) else "stopped"
-        return _outputs(inputs, state, str(old.get("digest", "")), declared)
+        return _outputs(inputs, state, "", declared)
 
     async def delete(self, call: Call, inputs: ServiceInputs, old: Outputs) -> None:
         """Ends a service here; those that came with machines go with them."""
@@ -217,9 +217,12 @@ async def _declare(variables: Variables, items: Mapping[str, str]) -> None:
 
 
 def _digest(inputs: ServiceInputs) -> str:
-    """Of all that a service here is started from, its own program included."""
+    """Of all that a service here is started from, its own program included; else empty."""
+    if inputs.servers:
+        return ""
+    changing = {"digest", "declared", "operator_token", "groups", "currency"}
     started = inputs.model_dump_json(
-        exclude={"digest", "declared", "operator_token", "groups", "currency"}
+        exclude={**dict.fromkeys(changing, True), "scheduler": {"token"}}
     )
     facts = (started, vdc.__version__, vdc.__file__, sys.executable)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
