@@ -263,6 +263,7 @@ class NomadLab:
             while True:
                 try:
                     await nomad.leader()
+                    await nomad.check_keyring()  # a leader makes its key a moment after it leads
                     break
                 except SchedulerError:
                     await asyncio.sleep(_POLL_S)
@@ -271,15 +272,8 @@ class NomadLab:
                 await nomad.put_policy(policy.name, policy.description, policy.rules)
 
     async def _introduction(self, name: str) -> str:
-        async with Nomad(self.access()) as nomad, asyncio.timeout(_PATIENCE_S):
-            while True:
-                try:
-                    return await nomad.introduction(name, 300)
-                except SchedulerError as error:
-                    # A new leader makes its signing key a moment after it leads.
-                    if "keyring has not been initialized" not in str(error):
-                        raise
-                    await asyncio.sleep(_POLL_S)
+        async with Nomad(self.access()) as nomad:
+            return await nomad.introduction(name, 300)
 
 
 @contextmanager
