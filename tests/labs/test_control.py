@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from nomad_lab import wait_for
 from vdc.client import PoolClient, Profile
 from vdc.errors import PoolError
 from vdc.home import Home
-from vdc.provider.drivers.ssh.preflight import ARCHITECTURES
+from vdc.provider.agent import architecture
 from vdc.provider.release import wheelhouse
 
 pytestmark = [
@@ -36,7 +35,7 @@ SIZE = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Four machines, ``s1`` and ``s2`` with systemd; no package registry is reached from here."""
-    wheelhouse(ARCHITECTURES[platform.machine()], Home.of_user())
+    wheelhouse(architecture(), Home.of_user())
     with ssh_lab(tmp_path_factory.mktemp("lab"), 2, systemd=2) as lab, lab.inside():
         for name in lab.names:
             lab.remember(name)
@@ -146,7 +145,7 @@ def test_what_one_service_installs_the_others_see(stack: Checkout, lab: Lab) -> 
 
 def test_a_wheelhouse_of_the_same_content_changes_no_server(stack: Checkout, lab: Lab) -> None:
     before = [service(lab, machine) for machine in SERVERS]
-    house = wheelhouse(ARCHITECTURES[platform.machine()], Home.of_user())
+    house = wheelhouse(architecture(), Home.of_user())
     declare(stack, lab, release={"url": str(house.path), "sha256": house.sha256})
     stack.vdc("up", "--yes")
     assert [service(lab, machine) for machine in SERVERS] == before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from labs.images import machine_image, sha256
 from labs.libvirt import Lab, libvirt_lab
 from labs.libvirt.host import BRIDGE
 from vdc.home import Home
+from vdc.provider.agent import architecture
 from vdc.provider.release import wheelhouse
 
 pytestmark = [
@@ -25,13 +25,12 @@ pytestmark = [
 # Outside of what the lab's DHCP gives away.
 ADDRESSES = ["10.88.0.201", "10.88.0.202", "10.88.0.203"]
 SIZE = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """This process and what it starts live on this side of the lab's network."""
-    wheelhouse(ARCHITECTURES[platform.machine()], Home.of_user())
+    wheelhouse(architecture(), Home.of_user())
     with libvirt_lab() as lab, lab.network.entered():
         yield lab
 

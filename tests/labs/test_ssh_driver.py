@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import platform
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,12 @@ from vdc.bootstrap.node import BundleSource
 from vdc.errors import ForeignNodeError, NodeError
 from vdc.home import Home
 from vdc.provider import pki
+from vdc.provider.agent import architecture
 from vdc.provider.briefing import Briefing, Carry, Work
 from vdc.provider.bundle import bundle
 from vdc.provider.drivers.ssh.driver import Door, SshDriver
 from vdc.provider.drivers.ssh.machine import Machine
-from vdc.provider.drivers.ssh.preflight import ARCHITECTURES, Wanted
+from vdc.provider.drivers.ssh.preflight import Wanted
 from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Trail
 from vdc.provider.groups import converge
@@ -44,7 +44,7 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="module")
 def software():
     """The bundle of this machine's own agent."""
-    return bundle(ARCHITECTURES[platform.machine()], nomad_binary(), Home.of_user())
+    return bundle(architecture(), nomad_binary(), Home.of_user())
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def template(lab: Lab, software):
         bundle=BundleSource(software.sha256),
         drain_s=0,
     )
-    wanted = Wanted(ARCHITECTURES[platform.machine()], software.sha256, 1, 256)
+    wanted = Wanted(architecture(), software.sha256, 1, 256)
     return Template("s/lab/servers", briefing, wanted)
 
 

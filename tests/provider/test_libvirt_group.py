@@ -132,5 +132,5 @@ def test_a_server_is_told_its_key_and_the_others_addresses():
 
 
 def test_machines_of_another_architecture_need_its_agent():
-    with pytest.raises(ToolchainError, match="nodes are arm64 and nomad on PATH is for x86_64"):
+    with pytest.raises(ToolchainError, match="nodes are arm64 and nomad on PATH is for amd64"):
         LibvirtNodeGroup().driver(inputs(arch="arm64"), None)

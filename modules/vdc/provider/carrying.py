@@ -1,4 +1,4 @@
-"""Groups of machines that carry the control plane: what they are told, and their software."""
+"""Machines that carry the control plane: what they are told, and the pool service's program."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 
 from vdc.bootstrap.control import Carry, PoolService, ServiceKeys
 from vdc.home import Home
-from vdc.provider.archive import Archive
-from vdc.provider.bundle import bundle
 from vdc.provider.release import fetched, wheelhouse
 from vdc.provider.resources.node_group import GroupInputs, PoolInputs
 
@@ -18,16 +16,12 @@ def carry(inputs: GroupInputs) -> Carry:
     return Carry(addresses, inputs.gossip_key, inputs.cert, inputs.key, _pool(inputs))
 
 
-def software(inputs: GroupInputs, arch: str, agent: Path, home: Home) -> Archive:
-    """What the machines of a group install; the pool service's program is servers' alone.
+def program(pool: PoolInputs, arch: str, home: Home) -> Path:
+    """The pool service's program for servers: as declared, else made from the checkout.
 
     Raises:
-        ToolchainError: It cannot be made.
+        ToolchainError: It cannot be had.
     """
-    return bundle(arch, agent, home, _program(inputs.pool, arch, home) if inputs.pool else None)
-
-
-def _program(pool: PoolInputs, arch: str, home: Home) -> Path:
     return fetched(*pool.release, home) if pool.release else wheelhouse(arch, home).path
 
 

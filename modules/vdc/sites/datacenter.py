@@ -11,7 +11,7 @@ import pulumi
 from vdc.declaration import Declaration, fixed
 from vdc.plan import model, plan
 from vdc.sites.registry import component
-from vdc.sites.resources import App, Authority, Cluster, NodeGroup, Opening, Service
+from vdc.sites.resources import App, Authority, Cluster, Opening, Service
 from vdc.sites.site import ControlPlane, Site
 
 
@@ -64,7 +64,7 @@ class Datacenter(pulumi.ComponentResource):
     def _site(self, site: model.Site) -> Site:
         return component(site.kind)(site, self.plan.name, self.authority, opts=self._inside)
 
-    def _workers(self, control: ControlPlane, *, joining: bool) -> list[NodeGroup]:
+    def _workers(self, control: ControlPlane, *, joining: bool) -> list[pulumi.Resource]:
         return [
             self.sites[group.site].workers(group, control)
             for group in self.plan.groups
@@ -90,7 +90,7 @@ class Datacenter(pulumi.ComponentResource):
         )
         return ControlPlane({**reach, "token": self.cluster.provisioner_token}, (), self.cluster)
 
-    def _service(self, stack: str, control: ControlPlane, groups: list[NodeGroup]) -> Service:
+    def _service(self, stack: str, control: ControlPlane, groups: list[pulumi.Resource]) -> Service:
         return Service(
             "service",
             {

@@ -5,43 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vdc.bootstrap.control import pool_endpoints
 from vdc.declaration.sites.libvirt import Host, LibvirtSite, Network
 from vdc.plan import model as plan
-from vdc.sites.resources import NodeGroup
-from vdc.sites.site import ControlPlane, Site
+from vdc.sites.machines import MachineSite, surroundings
 
 
-class Libvirt(Site):
+class Libvirt(MachineSite):
     """Virtual machines or system containers, spread over hosts."""
 
     kind = "libvirt"
 
-    def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
-        """See :class:`~vdc.sites.site.Site`; they have the declared addresses."""
-        more = {
-            **self.carrying(control),
-            "endpoints": list(pool_endpoints(control.endpoint)),
-        }
-        return self.group(group, {**self._template(group), **more}, [self.authority])
-
-    def workers(self, group: plan.NodeGroup, control: ControlPlane) -> NodeGroup:
-        """See :class:`~vdc.sites.site.Site`; they make their own keys and join."""
-        more = {"cert": "", "key": "", "scheduler": control.scheduler}
-        return self.group(
-            group,
-            {**self._template(group), **more, "endpoints": control.endpoints},
-            [control.resource],
-        )
-
-    def _template(self, group: plan.NodeGroup) -> Mapping[str, Any]:
+    def template(self, group: plan.NodeGroup) -> Mapping[str, Any]:
         """What the group's machines are made from, and the hosts that make such machines."""
         declared = LibvirtSite.model_validate_json(self.site.declared)
         own = declared.groups.get(group.name)
         machine = (own and own.machine) or declared.machine
         os = (own and own.os) or declared.os
         driver = "lxc" if machine == "lxc" else "qemu"
-        proxy = declared.proxy
         return {
             "hosts": {
                 name: _host(host) for name, host in declared.hosts.items() if host.driver == driver
@@ -52,15 +32,7 @@ class Libvirt(Site):
             "init": os.init,
             "image": os.image_url or "",
             "sha256": os.sha256 or "",
-            "proxy": {
-                "http": proxy.http or "",
-                "https": proxy.https or "",
-                "no_proxy": ",".join(proxy.no_proxy),
-            }
-            if proxy
-            else {},
-            "ntp": list(declared.ntp),
-            "logs": declared.logs or "",
+            **surroundings(declared),
         }
 
 

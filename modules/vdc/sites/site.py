@@ -61,8 +61,8 @@ class Site(pulumi.ComponentResource):
         """Makes the group that carries the control plane."""
 
     @abstractmethod
-    def workers(self, group: plan.NodeGroup, control: ControlPlane) -> NodeGroup:
-        """Makes a group that runs work."""
+    def workers(self, group: plan.NodeGroup, control: ControlPlane) -> pulumi.Resource:
+        """Makes a group that runs work; what is returned exists when its nodes are ready."""
 
     def group(
         self,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vdc.client.profile import Profile
 from vdc.errors import PoolError
 from vdc.home import Home
-from vdc.provider.resource import FORCE_VARIABLE, Call, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource, forced
 
 if TYPE_CHECKING:
     from vdc.client import PoolClient
@@ -68,7 +67,7 @@ class App(Resource[AppInputs]):
         try:
             await asyncio.to_thread(_stop, inputs)
         except PoolError as error:
-            if error.status == 404 or (not error.status and os.environ.get(FORCE_VARIABLE) == "1"):
+            if error.status == 404 or (not error.status and forced()):
                 return
             raise
 

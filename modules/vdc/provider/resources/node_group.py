@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from vdc.provider.connection import SchedulerInputs, recognised
 from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
 from vdc.provider.members import ClientMembers, ServerMembers
-from vdc.provider.resource import FORCE_VARIABLE, Call, Drift, Inputs, Made, Outputs, Resource
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
 from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
@@ -184,14 +183,13 @@ class NodeGroup(Resource[GroupT]):
             raise StackError(f"group {inputs.group} was not told where the scheduler is")
         async with inputs.scheduler.connect() as nomad:
             await recognised(nomad)
-            force = os.environ.get(FORCE_VARIABLE) == "1"
             members = ClientMembers(
                 nomad,
                 inputs.site,
                 inputs.group,
                 ready_s=self.ready_s(inputs),
                 drain_s=inputs.drain_deadline_s,
-                force=force,
+                force=forced(),
             )
             yield self.driver(inputs, nomad), members
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Literal
 
+from vdc.bootstrap import layout
 from vdc.bootstrap.cloudinit import meta_data, user_data
 from vdc.bootstrap.ignition import ignition
-from vdc.bootstrap.node import BundleSource, Proxy
-from vdc.errors import NodeError, SchedulerError, StackError, ToolchainError
+from vdc.bootstrap.node import BundleSource
+from vdc.errors import NodeError, SchedulerError, StackError
 from vdc.home import Home
-from vdc.provider import admission
-from vdc.provider.briefing import Briefing, Carry, Work
-from vdc.provider.carrying import carry, software
+from vdc.provider.door import door
 from vdc.provider.drivers.libvirt import ledger
 from vdc.provider.drivers.libvirt.addressing import network_config
 from vdc.provider.drivers.libvirt.common import Payload
@@ -34,12 +29,12 @@ from vdc.provider.drivers.libvirt.model import (
     Template,
 )
 from vdc.provider.drivers.libvirt.names import Names, realm
-from vdc.provider.resource import FORCE_VARIABLE, Call, Inputs, Made, Outputs
-from vdc.provider.resources.node_group import GroupInputs, NodeGroup
+from vdc.provider.machines import MachineInputs, briefing, software
+from vdc.provider.resource import Call, Inputs, Made, Outputs, forced
+from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
 
 Arch = Literal["amd64", "arm64"]
-_MHZ_PER_CORE = 1000
 _MACHINES: Mapping[Arch, str] = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -69,14 +64,12 @@ class HostInputs(Inputs):
         return HostSpec(name, self.uri, self.identity, self.pool, own)
 
 
-class LibvirtInputs(GroupInputs):
-    """What a group on libvirt hosts needs beside what every group needs.
+class LibvirtInputs(MachineInputs):
+    """What a group on libvirt hosts needs beside what every group of machines needs.
 
     Attributes:
         image: Address or path of what the machines boot.
         sha256: Its sum; empty when the user takes whatever is there.
-        endpoints: ``https://host:port`` of the pool service.
-        proxy: ``http``, ``https``, and ``no_proxy`` apart by commas.
     """
 
     hosts: Mapping[str, HostInputs]
@@ -86,10 +79,6 @@ class LibvirtInputs(GroupInputs):
     init: Init
     image: str
     sha256: str = ""
-    endpoints: tuple[str, ...] = ()
-    proxy: Mapping[str, str] = {}
-    ntp: tuple[str, ...] = ()
-    logs: str = ""
 
 
 class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
@@ -104,37 +93,22 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
 
     def driver(self, inputs: LibvirtInputs, nomad: Nomad | None) -> LibvirtDriver:
         """Domains on the declared hosts; each work node is admitted by name."""
-        home = Home.of_user()
-        forced = os.environ.get(FORCE_VARIABLE) == "1"
-        packed = software(inputs, inputs.arch, _agent_program(inputs.arch), home)
+        packed = software(inputs, inputs.arch)
         template = _template(inputs, packed.sha256)
-        briefing = _briefing(inputs, packed.sha256)
+        container = inputs.machine == "lxc"
+        source = BundleSource(packed.sha256, PAYLOAD_FOLDER if container else layout.PAYLOAD)
+        # In a container the agent would measure the whole host.
+        told = briefing(inputs, source, bounded=container)
         dialled = dict(template.dialled)
 
         def userdata(name: str, secret: str, _: str) -> Mapping[str, str]:
-            boot = briefing.boot(name, secret)
+            boot = told.boot(name, secret)
             if inputs.init == "ignition":
                 return {"config.ign": ignition(boot)}
             text = user_data(boot)
             files = {"user-data": text, "meta-data": meta_data(boot, text)}
             network = network_config(Names(template.realm).mac(name), dialled.get(name, ""))
             return {**files, "network-config": network} if network else files
-
-        async def admit(name: str) -> str:
-            if inputs.role == "server":
-                return ""
-            if nomad is None:
-                raise SchedulerError("a work node can be admitted only by the scheduler")
-            return await admission.admit(nomad, name, inputs.site, inputs.group)
-
-        async def revoke(name: str) -> None:
-            if nomad is None or inputs.role == "server":
-                return
-            try:
-                await admission.revoke(nomad, name)
-            except SchedulerError:
-                if not forced:  # with it, nobody is left to ask and the user has said to go on
-                    raise
 
         async def living() -> Collection[str]:
             try:
@@ -143,15 +117,16 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
                 return ()  # it knows nobody; whether that matters, the group logic says
             return [node.name for node in nodes if node.status == "ready"]
 
+        gate = door(inputs, nomad)
         return LibvirtDriver(
             template,
             userdata,
             ledger.path(inputs.stack, inputs.owner),
-            admit=admit,
-            revoke=revoke,
+            admit=gate.admit,
+            revoke=gate.revoke,
             living=living,
-            force=forced,
-            payload=Payload(packed.path, packed.sha256, home.cache / "disks"),
+            force=forced(),
+            payload=Payload(packed.path, packed.sha256, Home.of_user().cache / "disks"),
         )
 
     async def create(self, call: Call, inputs: LibvirtInputs) -> Made:
@@ -186,7 +161,7 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
         arch=_MACHINES[inputs.arch],
         init=inputs.init,
         size=Size(
-            cpus=-(-inputs.cpu_mhz // _MHZ_PER_CORE),
+            cpus=inputs.cores,
             memory_mib=inputs.memory_mib,
             disk_mib=inputs.disk_mib,
         ),
@@ -194,45 +169,3 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
         payload=payload,
         dialled=tuple(zip(inputs.names, inputs.server_addresses, strict=False)),
     )
-
-
-def _briefing(inputs: LibvirtInputs, payload: str) -> Briefing:
-    role: Work | Carry
-    container = inputs.machine == "lxc"
-    if inputs.role == "server":
-        role = carry(inputs)
-    else:
-        servers = inputs.scheduler.rpc if inputs.scheduler else ()
-        # In a container the agent would measure the whole host.
-        role = Work(servers, *((inputs.cpu_mhz, inputs.memory_mib) if container else ()))
-    return Briefing(
-        site=inputs.site,
-        group=inputs.group,
-        role=role,
-        endpoints=inputs.endpoints,
-        ca_cert=inputs.ca_cert,
-        bundle=BundleSource(payload, PAYLOAD_FOLDER) if container else BundleSource(payload),
-        drain_s=inputs.drain_deadline_s,
-        proxy=Proxy(
-            http=inputs.proxy.get("http", ""),
-            https=inputs.proxy.get("https", ""),
-            no_proxy=tuple(filter(None, inputs.proxy.get("no_proxy", "").split(","))),
-        ),
-        ntp=inputs.ntp,
-        logs=inputs.logs,
-    )
-
-
-def _agent_program(arch: Arch) -> Path:
-    """The agent's program for machines of this architecture."""
-    found = shutil.which("nomad")
-    if found is None:
-        raise ToolchainError(
-            'nomad is not on PATH; run `vdc toolchain install`, then `eval "$(vdc env)"`'
-        )
-    if platform.machine() not in (_MACHINES[arch], arch):
-        raise ToolchainError(
-            f"nodes are {arch} and nomad on PATH is for {platform.machine()}; run this from a "
-            f"machine of their architecture"
-        )
-    return Path(found)

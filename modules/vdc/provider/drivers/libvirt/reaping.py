@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from functools import partial
 
@@ -14,7 +13,7 @@ from vdc.provider.drivers.libvirt.ledger import Ledger
 from vdc.provider.drivers.libvirt.names import Names
 from vdc.provider.drivers.libvirt.removal import remove
 from vdc.provider.drivers.libvirt.survey import survey
-from vdc.provider.resource import FORCE_VARIABLE
+from vdc.provider.resource import forced
 
 
 def owners(stack: str) -> set[str]:
@@ -31,7 +30,6 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
         NodeError: A host does not answer; what is on it is remembered for the next time, unless
             the user has said ``--force``.
     """
-    forced = os.environ.get(FORCE_VARIABLE) == "1"
     gone: list[str] = []
     problems: list[str] = []
     for file, known in ledger.all_of(stack):
@@ -43,7 +41,7 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
             try:
                 gone += await place.run(partial(_reap, known))
             except NodeError as error:
-                if not (forced and isinstance(error, HostError)):
+                if not (forced() and isinstance(error, HostError)):
                     problems.append(str(error))
         if len(problems) == failed:
             ledger.save(file, Ledger(realm=known.realm, owner=known.owner))

@@ -19,8 +19,9 @@ from vdc.bootstrap.agent import (
     client_config,
     server_config,
 )
-from vdc.errors import ForeignNodeError, NodeError, ToolchainError
+from vdc.errors import ForeignNodeError, NodeError
 from vdc.provider import processes
+from vdc.provider.agent import agent_program
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.local import marks
 from vdc.provider.drivers.local.marks import Mark
@@ -61,9 +62,9 @@ class LocalDriver:
     def __init__(self, template: Template, introduce: Introduce) -> None:
         self._template = template
         self._introduce = introduce
-        self._nomad = shutil.which("nomad")
+        found = shutil.which("nomad")
         # A new count changes no node; another path to the same program changes none either.
-        program = os.path.realpath(self._nomad) if self._nomad else ""
+        program = os.path.realpath(found) if found else ""
         facts = (replace(template, hosts={}), program)
         self.digest = hashlib.sha256(_canonical(facts).encode()).hexdigest()[:16]
 
@@ -84,10 +85,7 @@ class LocalDriver:
 
         Tasks outlive a restart of their agent, so a change of configuration stops no work.
         """
-        if self._nomad is None:
-            raise ToolchainError(
-                'nomad is not on PATH; run `vdc toolchain install`, then `eval "$(vdc env)"`'
-            )
+        program = agent_program()
         folder = self._template.nodes_dir / name
         mark = await self._claim_all(name)
         agents = processes.find(folder / "agent.json")
@@ -99,7 +97,7 @@ class LocalDriver:
         mark = mark.model_copy(update={"digest": self.digest})
         processes.write_private(folder / "node.json", mark.model_dump_json())
         log = folder / "agent.log"
-        command = [self._nomad, "agent", "-config", str(folder / "agent.json")]
+        command = [str(program), "agent", "-config", str(folder / "agent.json")]
         process = processes.start(command, folder, log)
         port = Slot(mark.slot).ports.http
         try:

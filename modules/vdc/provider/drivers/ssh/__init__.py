@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 from vdc.errors import NodeError
 from vdc.provider.drivers.ssh.driver import SshDriver, remove
-from vdc.provider.drivers.ssh.group import SshNodeGroup, force
+from vdc.provider.drivers.ssh.group import SshNodeGroup
 from vdc.provider.drivers.ssh.trail import Trail
+from vdc.provider.resource import forced
 
 __all__ = ["GROUP", "SshDriver", "owners", "reap"]
 
@@ -35,7 +36,7 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
         if step.owner in keep:
             continue
         try:
-            await remove(step, force=force())
+            await remove(step, force=forced())
         except NodeError as error:
             problems.append(f"node {step.node}: {error}")
             continue

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from vdc.errors import NodeError, StackError, UnreachableNodeError
+from vdc.provider.door import Door
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.ssh import marks, preflight
 from vdc.provider.drivers.ssh.installing import install, last_words, uninstall
@@ -20,21 +20,6 @@ from vdc.provider.drivers.ssh.trail import Step, Trail
 
 # Each is a connection and some sums; a thousand machines are looked at within a minute.
 _AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Door:
-    """How the pool lets nodes in and keeps them out.
-
-    Attributes:
-        joined: Whether the node of this name has joined and may come back with what it has.
-        admit: Gives a secret with which the node of this name may join once.
-        revoke: Keeps the node of this name out for good.
-    """
-
-    joined: Callable[[str], Awaitable[bool]]
-    admit: Callable[[str], Awaitable[str]]
-    revoke: Callable[[str], Awaitable[None]]
 
 
 class SshDriver:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from vdc.provider.agent import ARCHITECTURES
 from vdc.provider.drivers.ssh.machine import Login
 from vdc.provider.drivers.ssh.marks import Look, script
 
@@ -16,9 +17,6 @@ INSTALL_KIB = 1024 * 1024
 
 KERNELS_SHARE = 0.1
 """Of a machine's memory firmware and kernel keep some before anybody can count it."""
-
-ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-"""What ``uname -m`` says, to the name that bundles go by."""
 
 
 @dataclass(frozen=True)
