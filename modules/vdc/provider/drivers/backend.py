@@ -1,0 +1,101 @@
+"""What a kind can say of a whole back end: what would fail there, and what of ours is there.
+
+For kinds whose machines somebody else keeps, and charges for. Such a kind's package says
+``BACKEND = Backend(preflight, found, remove)``; one without it has nothing to add, and nobody asks
+which kinds those are. Credentials come from the site as declared (``site.declared``) and from
+where the SDK itself looks, never from a state. SDKs are imported inside the functions: whoever
+calls them turns a missing one into a line that names the extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vdc.declaration.finding import Finding
+from vdc.plan import Plan, Site
+from vdc.plan.tags import EXPIRES, GROUP, SITE
+
+Preflight = Callable[[Plan, Site], Awaitable[Sequence[Finding]]]
+"""Asks a site's back end whether it would carry what the plan wants there, changing nothing.
+
+All findings at once: credential, region, image, size or type, network, and a quota against what
+is wanted beyond what already stands. Each names the declared value that is to blame, or the
+nearest: ``("sites", "north", "groups", "workers", "count")``, and what the back end said. What
+cannot be asked for lack of an earlier answer is left out; a warning is what may still work.
+
+Raises:
+    VdcError: Nothing can be asked at all; counts as the site's one finding.
+"""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing at a back end that carries a stack's tags (:mod:`vdc.plan.tags`).
+
+    Attributes:
+        sort: What it is, in the back end's own words: ``server``, ``volume``, ``vpc``.
+        id: What the back end knows it by, unique together with ``sort``.
+        name: What people know it by; the id when it has no name.
+        tags: Its tags, or of these at least ours.
+        known_by: What a state that records it contains, as a whole value or key: its id, its ARN;
+            its name only where a state records no id, since two things can bear one name. For a
+            part of something else (a machine's volume, a group's machine) also the whole's.
+        rank: When it can go: everything of a lower rank is gone before. Whatever a thing needs
+            or is attached to has a higher rank than the thing.
+    """
+
+    sort: str
+    id: str
+    name: str
+    tags: Mapping[str, str] = field(hash=False)
+    known_by: frozenset[str] = frozenset()
+    rank: int = 0
+
+    @property
+    def site(self) -> str:
+        """The site that its tags name."""
+        return self.tags.get(SITE, "")
+
+    @property
+    def group(self) -> str:
+        """The group that its tags name; empty for what a site's groups share."""
+        return self.tags.get(GROUP, "")
+
+    @property
+    def expires(self) -> str:
+        """The day that its tags name, ISO 8601; empty when they name none."""
+        return self.tags.get(EXPIRES, "")
+
+
+Found = Callable[[Site, str, str], Awaitable[Sequence[Thing]]]
+"""Everything at the site's back end (same credential and region) that carries the tags of a data
+centre and a stack, whatever site they name, recorded or not.
+
+A back end is read whole, page by page, or not at all: what it does not answer is raised. Things
+that are ending by themselves are left out, and so is what goes with something else that is listed.
+
+Args: the site, the data centre's name, the stack.
+
+Raises:
+    VdcError: It cannot be read.
+"""
+
+Remove = Callable[[Site, Thing], Awaitable[None]]
+"""Removes one thing that ``found`` gave; already gone is success.
+
+Looks at the thing's tags once more and touches nothing that is not ours (any more). Returns only
+when the back end itself says that it is gone.
+
+Raises:
+    VdcError: It is still there; says what the back end said.
+"""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What one kind offers, see :data:`Preflight`, :data:`Found` and :data:`Remove`."""
+
+    preflight: Preflight
+    found: Found
+    remove: Remove
