@@ -62,7 +62,7 @@ class Admission:
 
     def opened_by(self, secret: str) -> bool:
         """Whether this is the node's secret, used already or not."""
-        return hmac.compare_digest(self.secret_sha256, _digest(secret))
+        return same_secret(self.secret_sha256, secret)
 
     def knows(self, serial: str) -> bool:
         """Whether a certificate of ours is one that the node may still go on from."""
@@ -91,6 +91,15 @@ class Admissions:
         """
         await self._variables.put(_PREFIX + name, admission.items, index)
 
+    async def names(self, prefix: str) -> list[str]:
+        """Names that begin so and have a record."""
+        paths = await self._variables.paths(_PREFIX + prefix)
+        return [path.removeprefix(_PREFIX) for path in paths]
+
+    async def delete(self, name: str) -> None:
+        """Removes a node's record; without one nobody joins or renews under its name."""
+        await self._variables.delete(_PREFIX + name)
+
 
 async def admit(nomad: Nomad, name: str, site: str, group: str) -> str:
     """Lets a node of this name join once; what it was given before is worthless after.
@@ -104,7 +113,7 @@ async def admit(nomad: Nomad, name: str, site: str, group: str) -> str:
     admissions = Admissions(nomad)
     while True:
         old, index = await admissions.get(name)
-        fresh = Admission(_digest(secret), site, group)
+        fresh = Admission(secret_digest(secret), site, group)
         if old and old.state != "revoked":
             fresh = replace(fresh, serial=old.serial, asked=old.asked, joined=old.joined)
         try:
@@ -132,5 +141,11 @@ async def revoke(nomad: Nomad, name: str) -> None:
         return
 
 
-def _digest(secret: str) -> str:
+def same_secret(sha256: str, secret: str) -> bool:
+    """Whether a secret is the one of this digest, in a time that does not depend on it."""
+    return hmac.compare_digest(sha256, secret_digest(secret))
+
+
+def secret_digest(secret: str) -> str:
+    """What records keep in a secret's place."""
     return hashlib.sha256(secret.encode()).hexdigest()

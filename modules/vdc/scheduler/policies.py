@@ -25,7 +25,8 @@ PROVISIONER = Policy(
     namespace "default" {
       capabilities = ["list-jobs", "read-job", "submit-job"]
       variables {
-        path "vdc/join/*" { capabilities = ["read", "write"] }
+        path "vdc/join/*" { capabilities = ["list", "read", "write", "destroy"] }
+        path "vdc/join-groups/*" { capabilities = ["read", "write"] }
         path "vdc/service" { capabilities = ["read", "write", "destroy"] }
       }
     }
