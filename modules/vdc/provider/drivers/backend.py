@@ -16,13 +16,15 @@ from vdc.declaration.finding import Finding
 from vdc.plan import Plan, Site
 from vdc.plan.tags import EXPIRES, GROUP, SITE
 
-Preflight = Callable[[Plan, Site], Awaitable[Sequence[Finding]]]
+Preflight = Callable[[Plan, Site, str], Awaitable[Sequence[Finding]]]
 """Asks a site's back end whether it would carry what the plan wants there, changing nothing.
 
 All findings at once: credential, region, image, size or type, network, and a quota against what
 is wanted beyond what already stands. Each names the declared value that is to blame, or the
 nearest: ``("sites", "north", "groups", "workers", "count")``, and what the back end said. What
 cannot be asked for lack of an earlier answer is left out; a warning is what may still work.
+
+Args: the plan, the site, the stack.
 
 Raises:
     VdcError: Nothing can be asked at all; counts as the site's one finding.
