@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from vdc.bootstrap.cloudinit import meta_data, user_data
 from vdc.bootstrap.ignition import ignition
 from vdc.bootstrap.node import (
     BundleSource,
+    Naming,
     NodeBoot,
     NodeFile,
     Proxy,
@@ -53,6 +55,16 @@ def work_node(group: str = "workers", arch: str = "amd64") -> NodeBoot:
         agent_json=work_agent(name, "rack", SERVERS, group),
         bundle=BundleSource(sha256(arch.encode()).hexdigest()),
         join_secret=SECRET,
+    )
+
+
+def fleet_node() -> NodeBoot:
+    """A work node that its cloud makes: told what all of its group are told."""
+    return replace(
+        work_node(),
+        name=layout.NAMELESS,
+        agent_json=work_agent(layout.NAMELESS, "rack", SERVERS, "workers"),
+        naming=Naming("dc-rack-workers", "pkcs7-document", "dc-rack-workers-fleet", "dc-ending"),
     )
 
 
@@ -107,7 +119,8 @@ def kept() -> dict[str, str]:
     for system, (name, _) in SYSTEMS_KEPT.items():
         suffix = {"cloud-init": "yaml", "ignition": "ign"}[SYSTEMS[name].init]
         texts[f"{system}.{suffix}"] = render(system, work_node())
-    for title, node in (("guarded", guarded_node()), ("server", server_node())):
+    special = {"fleet": fleet_node(), "guarded": guarded_node(), "server": server_node()}
+    for title, node in special.items():
         texts[f"{title}.yaml"] = user_data(node)
         texts[f"{title}.ign"] = ignition(node)
     texts["meta-data"] = meta_data(work_node(), user_data(work_node()))

@@ -20,6 +20,7 @@ from bootstrap.nodes import (
     KEY,
     SECRET,
     SYSTEMS_KEPT,
+    fleet_node,
     guarded_node,
     kept,
     render,
@@ -94,7 +95,7 @@ def test_another_architecture_is_another_bundle_and_nothing_else(system):
 
 
 @pytest.mark.parametrize("system", SYSTEMS_KEPT)
-@pytest.mark.parametrize("node", [work_node(), guarded_node(), server_node()])
+@pytest.mark.parametrize("node", [work_node(), fleet_node(), guarded_node(), server_node()])
 def test_every_system_gets_the_same_files(system, node):
     assert written(render(system, node)) == {
         str(file.path): (file.content, file.mode) for file in node_files(node)
@@ -118,7 +119,7 @@ def written(text: str) -> dict[str, tuple[str, int]]:
         )
         for file in json.loads(text)["storage"]["files"]
     }
-    del files["/etc/hostname"]
+    files.pop("/etc/hostname", None)
     return files
 
 
@@ -190,3 +191,14 @@ def test_a_machine_takes_its_name():
         if file["path"] == "/etc/hostname"
     )
     assert name["overwrite"]
+
+
+def test_machines_that_are_told_the_same_are_told_no_name():
+    node = fleet_node()
+    assert "hostname" not in yaml.safe_load(user_data(node))
+    paths = [file["path"] for file in json.loads(ignition(node))["storage"]["files"]]
+    assert "/etc/hostname" not in paths
+    facts = node_env(node).splitlines()
+    assert "VDC_NAME_PREFIX=dc-rack-workers" in facts
+    assert not any(fact.startswith("VDC_NAME=") for fact in facts)
+    assert json.loads(node.agent_json)["name"] == layout.NAMELESS

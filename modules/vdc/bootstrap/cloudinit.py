@@ -29,7 +29,7 @@ def user_data(node: NodeBoot) -> str:
     """The ``#cloud-config`` that makes a fresh machine the node."""
     unit = NodeFile(layout.BOOT_UNIT, boot_unit())
     config = {
-        "hostname": node.name,
+        **({} if node.naming else {"hostname": node.name}),
         "write_files": [_file(file) for file in (*node_files(node), unit)],
         # Not waited for: cloud-init would be «running» for as long as the pool is out of reach.
         "runcmd": [["systemctl", "enable", "--now", "--no-block", unit.path.name]],

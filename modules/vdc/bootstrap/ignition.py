@@ -17,9 +17,10 @@ def ignition(node: NodeBoot) -> str:
     """The JSON that makes a fresh machine the node; read once, at its first boot."""
     # The one file that an image may bring already.
     name = {**_file(NodeFile(Path("/etc/hostname"), node.name + "\n")), "overwrite": True}
+    named = [] if node.naming else [name]
     config = {
         "ignition": {"version": _VERSION},
-        "storage": {"files": [name, *(_file(file) for file in node_files(node))]},
+        "storage": {"files": [*named, *(_file(file) for file in node_files(node))]},
         "systemd": {
             "units": [{"name": layout.BOOT_UNIT.name, "enabled": True, "contents": boot_unit()}]
         },

@@ -68,11 +68,30 @@ class Proxy:
 
 
 @dataclass(frozen=True)
+class Naming:
+    """How machines that are all told the same become nodes of different names.
+
+    Attributes:
+        prefix: A node is called this, a hyphen, and what its cloud calls the machine.
+        identity: How the cloud vouches for a machine; a name in ``pool/joining/identities``.
+        fleet: What the cloud calls the group, where it waits for a machine's word before it
+            ends one; empty where it does not.
+        hook: What it calls that waiting.
+    """
+
+    prefix: str
+    identity: str
+    fleet: str = ""
+    hook: str = ""
+
+
+@dataclass(frozen=True)
 class NodeBoot:
     """All that a machine is told; nothing of it changes during the node's life.
 
     Attributes:
-        name: The node's name, which is also its host name.
+        name: The node's name, which is also its host name;
+            :data:`~vdc.bootstrap.layout.NAMELESS` with ``naming``.
         endpoints: ``https://host:port`` of the pool service, one or more.
         ca_cert: The data centre's CA, PEM.
         agent_json: The agent's whole configuration; a server's holds the gossip key.
@@ -82,6 +101,8 @@ class NodeBoot:
         logs: ``syslog+tcp://host:port`` or ``syslog+udp://host:port``; empty keeps logs here.
         drain_s: How long work may take to move away when the machine shuts down, in seconds.
         files: Further files; a server's certificate and key.
+        naming: How the machine finds its name where it is told none; then its host name is its
+            own affair, and the secret is the whole group's.
     """
 
     name: str
@@ -98,6 +119,7 @@ class NodeBoot:
     logs: str = ""
     drain_s: int = 300
     files: tuple[NodeFile, ...] = ()
+    naming: Naming | None = None
 
     @property
     def open_ports(self) -> tuple[str, ...]:
@@ -132,8 +154,13 @@ def boot_unit() -> str:
 
 def node_env(node: NodeBoot) -> str:
     """The node's facts: ``NAME=value`` lines that a POSIX shell and systemd read alike."""
+    naming = node.naming or Naming("", "")
     facts = {
-        "VDC_NAME": node.name,
+        "VDC_NAME": "" if node.naming else node.name,
+        "VDC_NAME_PREFIX": naming.prefix,
+        "VDC_IDENTITY": naming.identity,
+        "VDC_FLEET": naming.fleet,
+        "VDC_HOOK": naming.hook,
         "VDC_SITE": node.site,
         "VDC_GROUP": node.group,
         "VDC_ROLE": node.role,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vdc.bootstrap.control import Carry
-from vdc.bootstrap.node import BundleSource, NodeBoot, Proxy, work_agent
+from vdc.bootstrap.layout import NAMELESS
+from vdc.bootstrap.node import BundleSource, Naming, NodeBoot, Proxy, work_agent
 
 __all__ = ["Briefing", "Carry", "Work"]
 
@@ -72,6 +73,10 @@ class Briefing:
             # A work node makes its own key, which never leaves it.
             files=() if isinstance(self.role, Work) else self.role.files(name),
         )
+
+    def boot_fleet(self, naming: Naming, secret: str) -> NodeBoot:
+        """What every machine is told of a group whose machines their cloud makes and names."""
+        return replace(self.boot(NAMELESS, secret), naming=naming)
 
     def _agent(self, name: str) -> str:
         role = self.role
