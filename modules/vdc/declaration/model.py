@@ -93,6 +93,11 @@ class Declaration(Model):
     sites: Mapping[SiteName, Annotated[Site, _ByKind()]] = declared(
         "The places with machines, by name.", change="in-place", min_length=1
     )
+    dropping: tuple[SiteName, ...] = declared(
+        "Sites taken out of `sites` whose machines are to go with them.",
+        default=(),
+        change="in-place",
+    )
     apps: Mapping[AppName, App] = declared(
         "What the stack installs on the pool, by name.", default={}, change="in-place"
     )

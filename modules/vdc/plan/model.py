@@ -119,6 +119,11 @@ class Site:
     groups: tuple[NodeGroup, ...]
     declared: str = field(repr=False)
 
+    @property
+    def has_machines(self) -> bool:
+        """Whether there are any, or may come to be without a change of the declaration."""
+        return any(group.count for group in self.groups)
+
 
 @dataclass(frozen=True)
 class Control:

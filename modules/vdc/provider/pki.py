@@ -115,6 +115,16 @@ def due_for_renewal(cert: str, now: datetime | None = None) -> bool:
     return (now or datetime.now(UTC)) > parsed.not_valid_before_utc + life * 2 / 3
 
 
+def names_in(cert: str) -> frozenset[str]:
+    """The names and addresses that a certificate is good for; none for a CA's own."""
+    extensions = x509.load_pem_x509_certificate(cert.encode()).extensions
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(str(name.value) for name in names)
+
+
 _BOTH = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
 
 _ONLY_NODES = x509.NameConstraints(

@@ -21,6 +21,11 @@ def forced() -> bool:
     return os.environ.get(FORCE_VARIABLE) == "1"
 
 
+def fixed(old: object, new: object, way_out: str = "destroy the stack first") -> str:
+    """Why a value stays as it is while its resource exists, and what can be done."""
+    return f"cannot change from {old!r} to {new!r} while it exists; undo the change, or {way_out}"
+
+
 Outputs = Mapping[str, Any]
 Drift = Literal["ADD", "UPDATE", "DELETE"]
 
@@ -77,9 +82,9 @@ class Resource(ABC, Generic[InputsT]):
     """Inputs that never change during the resource's life."""
 
     def refusals(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-        """Changes of inputs that are refused: what changes, and from what to what."""
+        """Changes of inputs that are refused: what changes, and why it cannot with what to do."""
         both = sorted(self.refused & old.keys() & new.keys())
-        return {name: f"{old[name]!r} to {new[name]!r}" for name in both if old[name] != new[name]}
+        return {name: fixed(old[name], new[name]) for name in both if old[name] != new[name]}
 
     def expect(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Outputs that follow from the inputs alone, by name.

@@ -74,12 +74,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = await self._resource(request.urn, context)
         news, olds = decode(request.news), decode(request.olds)
         failures = [
-            provider_pb2.CheckFailure(
-                property=name,
-                reason=f"cannot change from {change} while it exists; "
-                "undo the change, or destroy the stack first",
-            )
-            for name, change in resource.refusals(olds, news).items()
+            provider_pb2.CheckFailure(property=name, reason=reason)
+            for name, reason in resource.refusals(olds, news).items()
         ]
         valid = True
         if not has_unknown(news):

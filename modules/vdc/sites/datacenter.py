@@ -41,6 +41,8 @@ class Datacenter(pulumi.ComponentResource):
             stack=stack,
             datacenter=self.plan.name,
             fixed=fixed(declaration),
+            sites={site.name: site.has_machines for site in self.plan.sites},
+            dropping=declaration.dropping,
             addresses=self.plan.control.addresses,
             endpoint=self.plan.control.endpoint,
             opts=self._inside,

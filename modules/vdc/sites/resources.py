@@ -32,6 +32,8 @@ class Authority(pulumi.CustomResource):
         stack: str,
         datacenter: str,
         fixed: Mapping[str, str],
+        sites: Mapping[str, bool],
+        dropping: Sequence[str],
         addresses: Sequence[str],
         endpoint: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
@@ -44,6 +46,8 @@ class Authority(pulumi.CustomResource):
             "stack": stack,
             "datacenter": datacenter,
             "fixed": fixed,
+            "sites": sites,
+            "dropping": list(dropping),
             "addresses": list(addresses),
             "endpoint": list(endpoint),
         }

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
-from vdc.provider.pki import Pair, due_for_renewal, issue, new_authority, new_issuer
-from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
+from vdc.provider.pki import Pair, due_for_renewal, issue, names_in, new_authority, new_issuer
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, fixed
 
 # The region is Nomad's default: one region a data centre, sites are its datacenters.
 _LEAVES: Mapping[str, tuple[str, bool]] = {
@@ -33,6 +33,8 @@ class AuthorityInputs(Inputs):
 
     Attributes:
         fixed: Declared values that cannot change while it stands, by path in the declaration.
+        sites: Every declared site, and whether it has machines.
+        dropping: Sites whose machines go with them from the declaration: the user has said so.
         addresses: Of the servers, beside those of this machine.
         endpoint: Names and addresses of the pool API, likewise.
     """
@@ -40,6 +42,8 @@ class AuthorityInputs(Inputs):
     stack: str
     datacenter: str
     fixed: Mapping[str, str] = {}
+    sites: Mapping[str, bool] = {}
+    dropping: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     endpoint: tuple[str, ...] = ()
 
@@ -63,11 +67,11 @@ class Authority(Resource[AuthorityInputs]):
         self._reap = reap
 
     def refusals(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-        """Beside its own inputs, whatever the declaration says cannot change."""
+        """Beside its own inputs, whatever the declaration says cannot change; and lost sites."""
         was, will = old.get("fixed", {}), new.get("fixed", {})
         both = [path for path in will if path in was and was[path] != will[path]]
-        declared = {path: f"{was[path]!r} to {will[path]!r}" for path in both}
-        return {**super().refusals(old, new), **declared}
+        declared = {path: fixed(was[path], will[path], _way_out(path)) for path in both}
+        return {**super().refusals(old, new), **declared, **_lost(old, new)}
 
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
         """Keys are made by ``create`` alone and never change but by renewal."""
@@ -92,9 +96,17 @@ class Authority(Resource[AuthorityInputs]):
         )
 
     async def update(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> Made:
-        """New certificates from the same CA: agents that trust it go on trusting."""
+        """New certificates from the same CA, which agents go on trusting.
+
+        One that is not due and good for the names wanted stays: a new one would be a change to
+        whatever carries it.
+        """
         authority = Pair(old["ca_cert"], old["ca_key"])
-        return Made({**old, **_leaves(authority, inputs)})
+        fresh = _leaves(authority, inputs)
+        kept = {
+            name: old[name] for leaf in (*_LEAVES, _JOIN_CA) for name in _kept(leaf, old, fresh)
+        }
+        return Made({**old, **fresh, **kept})
 
     async def read(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> Outputs | None:
         """It exists in the state and nowhere else."""
@@ -103,6 +115,33 @@ class Authority(Resource[AuthorityInputs]):
     async def delete(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> None:
         """Ends what nobody else recorded."""
         await self._reap(inputs.stack, frozenset())
+
+
+def _kept(leaf: str, old: Outputs, fresh: Outputs) -> tuple[str, ...]:
+    """The outputs of a leaf that need no new ones."""
+    cert, key = f"{leaf}_cert", f"{leaf}_key"
+    good = cert in old and not due_for_renewal(old[cert])
+    return (cert, key) if good and names_in(old[cert]) == names_in(fresh[cert]) else ()
+
+
+def _way_out(path: str) -> str:
+    """What to do where a declared value cannot change: a site can also go and come back."""
+    top, _, rest = path.partition(".")
+    if top != "sites":
+        return "destroy the stack first"
+    site = rest.partition(".")[0]
+    return f"take the site out with dropping: [{site}], run up, and declare it anew"
+
+
+def _lost(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """Sites that had machines and are declared no more, unless that is said to be meant."""
+    had = {site for site, machines in old.get("sites", {}).items() if machines}
+    gone = had - set(new.get("sites", {})) - set(new.get("dropping", ()))
+    return {
+        f"sites.{site}": "is no longer declared and still has machines; put it back, take its "
+        f"groups out first, or say that they are to go: dropping: [{site}]"
+        for site in sorted(gone)
+    }
 
 
 def _leaves(authority: Pair, inputs: AuthorityInputs) -> dict[str, str]:
