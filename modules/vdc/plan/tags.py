@@ -16,6 +16,9 @@ SITE = "vdc-site"
 GROUP = "vdc-group"
 EXPIRES = "vdc-expires"
 
+TEMPLATE = "vdc-template"
+"""No mark of ownership: from which template the cloud has made a machine of a group of its own."""
+
 LONGEST_WORD = 60
 """Where a tag is a single word, OpenStack's network service takes this many characters."""
 

@@ -77,6 +77,66 @@ class NodeGroup(pulumi.CustomResource):
         super().__init__(f"vdc:{kind}:NodeGroup", name, {**inputs, **outputs}, opts)
 
 
+class Enrolment(pulumi.CustomResource):
+    """``vdc:cloud:Enrolment``: the machines of a cloud's own group may join the pool.
+
+    Made before the group, of which it gives what a launch template hands to every machine.
+
+    Inputs are those of a node group of machines without ``count``, ``cert`` and ``key`` (see
+    ``provider.machines.MachineInputs``: ``stack datacenter site group role prefix cpu_mhz
+    memory_mib disk_mib drain_deadline_s ca_cert scheduler endpoints proxy ntp logs``), and:
+
+    - ``arch``, ``init``: what the machines' system is (``amd64``, ``cloud-init``);
+    - ``most``: how many nodes the group may have, of the plan;
+    - ``identity``: ``verifier account region certificate``, by which the cloud vouches for them;
+    - ``fleet``, ``hook``: what the cloud will call the group, and the lifecycle hook that holds
+      an instance's end until it has drained itself; empty without one;
+    - ``limit``: how many bytes of user data the cloud takes.
+
+    Attributes:
+        user_data: What every machine of the group is told, as plain text; secret.
+        digest: Of the user data, to be shown; changes when they do.
+        secret: The group's secret, kept in the state alone; secret.
+    """
+
+    user_data: pulumi.Output[str]
+    digest: pulumi.Output[str]
+    secret: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = _outputs("user_data", "digest", "secret")
+        super().__init__("vdc:cloud:Enrolment", name, {**inputs, **outputs}, opts)
+
+
+class Members(pulumi.CustomResource):
+    """``vdc:cloud:Members``: how many machines a cloud's own group has, and which.
+
+    Made after the group, whose own ideas of a size it replaces: the group begins with none, takes
+    down to none and up to ``most + max(1, most // 10)``, protects new machines from scale-in,
+    suspends what would end or move machines by itself, and ignores changes of its desired size.
+
+    Inputs:
+
+    - ``kind``: the site's; ``stack datacenter site group prefix drain_deadline_s scheduler``: as
+      for a node group; ``count``: of the plan;
+    - ``account``, ``region``, ``profile``: how the provider reaches the cloud; empty profile: as
+      the cloud's own tools do;
+    - ``fleet``: the group's name at the cloud;
+    - ``template``: changes when machines are to be replaced. Every machine carries it from its
+      first moment as the tag ``vdc-template`` (:data:`vdc.plan.tags.TEMPLATE`), which the launch
+      template sets; at most 64 characters, such as a digest of all that the template is made from.
+    """
+
+    nodes: pulumi.Output[Mapping[str, Mapping[str, str]]]
+
+    def __init__(
+        self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("vdc:cloud:Members", name, {**inputs, **_outputs("nodes")}, opts)
+
+
 class Cluster(pulumi.CustomResource):
     """``vdc:scheduler:Cluster``: leader, access control, policies, tokens."""
 
