@@ -7,6 +7,10 @@ LOCK   := toolchain/python/requirements.lock
 POOL   := toolchain/python/pool.lock
 LABS   := toolchain/python/labs.lock
 LAB    ?= up
+# Most tests wait for engines most of the time, so more of them run than there are cores.
+BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# A file of tests shares its engines, so it stays with one worker.
+PARALLEL = --numprocesses $(BESIDE) --dist loadfile
 RESOLVE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
     --no-header --python-version 3.11
 
@@ -27,11 +31,11 @@ down: .venv ## Stop it and remove all that it made
 
 test: lint toolchain labs ## Everything but the tests that take minutes
 	@echo "==> Running all tests that are not marked long"
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long" $(PARALLEL)
 
 check: lint ## Format, lint, types and the fast tests
 	@echo "==> Running the tests that start no engine"
-	@$(BIN)/python -m pytest -m "not real and not long"
+	@$(BIN)/python -m pytest -m "not real and not long" $(PARALLEL)
 
 lint: .venv
 	@echo "==> Checking format, lint, types and published schemas"
@@ -43,7 +47,7 @@ lint: .venv
 
 test-long: .venv toolchain labs ## The tests that take minutes (PARTS="tests/pool …" for some)
 	@echo "==> Running the tests marked long in $(PARTS)"
-	@$(BIN)/python -m pytest -m long $(PARTS)
+	@$(BIN)/python -m pytest -m long $(PARALLEL) $(PARTS)
 
 bench: .venv toolchain labs ## The measurements in tests/bench
 	@set -e; for program in tests/bench/*.py; do \
