@@ -10,7 +10,9 @@ from vdc.declaration.addresses import ADDRESS
 from vdc.declaration.forms import DURATION, PRICE, SIZE, UnfitError
 from vdc.declaration.registry import FORMS
 
-CHOSEN_BY_OTHERS = {"label-value", "bridge", "storage-pool"}
+CHOSEN_BY_OTHERS = {
+    "label-value", "bridge", "storage-pool", "cloud", "openstack-resource", "aws-profile",
+}  # fmt: skip
 """Forms of names that follow no rule of ours: nearly any text is one."""
 
 

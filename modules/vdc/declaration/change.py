@@ -45,7 +45,7 @@ def fixed(declaration: Declaration) -> dict[str, str]:
 
 def _fixed(model: Model, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for name, field in type(model).model_fields.items():
-        value, here = getattr(model, name), (*path, name)
+        value, here = getattr(model, name), (*path, field.alias or name)
         if isinstance(value, Model):
             yield from _fixed(value, here)
         elif _holds_models(value):
@@ -60,7 +60,7 @@ def _between(old: Model, new: Model, path: tuple[str, ...]) -> Iterator[Change]:
         # Models of two kinds of site differ in their fields, and in the first one: their kind.
         before, after = getattr(old, name), getattr(new, name, None)
         if before != after:
-            yield from _field(before, after, (*path, name), _policy(field))
+            yield from _field(before, after, (*path, field.alias or name), _policy(field))
 
 
 def _field(old: Any, new: Any, path: tuple[str, ...], policy: Policy) -> Iterator[Change]:

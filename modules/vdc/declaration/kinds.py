@@ -5,5 +5,5 @@ Apart from the models: a program that only dispatches on a kind starts without t
 
 from __future__ import annotations
 
-NAMES = ("local", "libvirt", "ssh")
+NAMES = ("local", "libvirt", "ssh", "openstack", "aws")
 """One entry per kind; the kind's module has this name in every layer that knows kinds."""

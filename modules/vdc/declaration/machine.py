@@ -26,15 +26,9 @@ class Proxy(Model):
     )
 
 
-class MachineSite(Site):
+class Surrounded(Site):
     """A site whose machines are no processes of this one, but machines with an outside."""
 
-    egress: Literal["direct", "nat", "proxy", "none"] = declared(
-        "How machines reach the outside: by routes of their own, through address translation, "
-        "through the proxy alone, or not at all.",
-        default="direct",
-        change="replace",
-    )
     proxy: Proxy | None = declared(
         "The proxies through which machines reach the outside.", default=None, change="replace"
     )
@@ -48,15 +42,32 @@ class MachineSite(Site):
     )
 
 
-def egress_has_its_proxy(name: str, site: MachineSite) -> Findings:
-    """A way out through a proxy needs the proxy, and a proxy is a way out."""
-    named = site.proxy is not None and bool(site.proxy.http or site.proxy.https)
-    if site.proxy is not None and not named:
+class MachineSite(Surrounded):
+    """A site of machines that are somebody's own, and so is their way out."""
+
+    egress: Literal["direct", "nat", "proxy", "none"] = declared(
+        "How machines reach the outside: by routes of their own, through address translation, "
+        "through the proxy alone, or not at all.",
+        default="direct",
+        change="replace",
+    )
+
+
+def proxy_is_named(name: str, site: Surrounded) -> Findings:
+    """A proxy without an address is none."""
+    if site.proxy is not None and not (site.proxy.http or site.proxy.https):
         yield Finding(
             ("sites", name, "proxy"),
             "names no proxy",
             "add http: or https:, or remove proxy:",
         )
+
+
+def egress_has_its_proxy(name: str, site: MachineSite) -> Findings:
+    """A way out through a proxy needs the proxy, and a proxy is a way out."""
+    named = site.proxy is not None and bool(site.proxy.http or site.proxy.https)
+    if site.proxy is not None and not named:
+        yield from proxy_is_named(name, site)
     elif site.egress == "proxy" and not named:
         yield Finding(
             ("sites", name, "egress"),

@@ -164,23 +164,14 @@ class Image(Model):
     )
 
 
-class OperatingSystem(Model):
-    """What runs on a machine from its first boot."""
+class SystemVersion(Model):
+    """Which operating system runs on a machine, and how it boots."""
 
     name: Name = declared("The operating system.", change="replace", example="debian")
     version: Annotated[str, Written(VERSION)] = declared(
         "Its version: a number, or a stream or channel where it has these.", change="replace"
     )
     arch: Arch = declared("What the machines' processors are.", default="amd64", change="replace")
-    image: Image | None = declared(
-        "An image to take instead of the publisher's latest.", default=None, change="replace"
-    )
-    unverified: bool = declared(
-        "Whether an image is taken whose SHA-256 sum nobody has declared.",
-        default=False,
-        change="in-place",
-        example=True,
-    )
 
     @property
     def init(self) -> Init:
@@ -191,6 +182,23 @@ class OperatingSystem(Model):
     def release(self) -> Release | None:
         """What is known of the version; None when it is no known one."""
         return SYSTEMS[self.name].releases.get(self.version)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class OperatingSystem(SystemVersion):
+    """What runs on a machine from its first boot, and the image that it boots from."""
+
+    image: Image | None = declared(
+        "An image to take instead of the publisher's latest.", default=None, change="replace"
+    )
+    unverified: bool = declared(
+        "Whether an image is taken whose SHA-256 sum nobody has declared.",
+        default=False,
+        change="in-place",
+        example=True,
+    )
 
     @property
     def image_url(self) -> str | None:
@@ -205,11 +213,8 @@ class OperatingSystem(Model):
         """The sum that the image must have; None when any image is taken unverified."""
         return self.image.sha256 if self.image else None
 
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
 
-
-def os_is_known(path: Path, os: OperatingSystem) -> Findings:
+def os_is_known(path: Path, os: SystemVersion) -> Findings:
     """What is known of a system is known of its versions."""
     if os.release is None:
         known = SYSTEMS[os.name].releases
@@ -252,7 +257,7 @@ def os_image_is_verified(path: Path, os: OperatingSystem) -> Findings:
         )
 
 
-def os_carries_control(path: Path, os: OperatingSystem) -> Findings:
+def os_carries_control(path: Path, os: SystemVersion) -> Findings:
     """The pool service runs on the system's own Python."""
     if os.release is None or os.release.carries_control:
         return

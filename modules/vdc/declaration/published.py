@@ -42,6 +42,8 @@ def stand_in(schema: Schema) -> Any:
         return stand_in(schema["oneOf"][0])
     if "const" in schema:
         return schema["const"]
+    if "anyOf" in schema and "examples" not in schema:
+        return stand_in(schema["anyOf"][0])
     if some := schema.get("examples") or schema.get("enum"):
         return some[0]
     if schema.get("minProperties"):

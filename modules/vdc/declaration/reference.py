@@ -44,7 +44,8 @@ class _Section:
     def title(self) -> str:
         title = ", ".join(f"`{path}`" for path in self.paths) or "Top level"
         if self.kinds and len(self.kinds) < len(KINDS):
-            kinds = " and ".join(f"`{kind}`" for kind in self.kinds)
+            quoted = [f"`{kind}`" for kind in self.kinds]
+            kinds = " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
             title += f" of kind{'s' if len(self.kinds) > 1 else ''} {kinds}"
         return title
 
@@ -77,8 +78,9 @@ def _sections() -> list[_Section]:
 
 def _below(prefix: str, schema: Schema) -> Iterator[tuple[str, str]]:
     for key, inner in schema["properties"].items():
-        if "$ref" in inner:
-            yield prefix + key, inner["$ref"]
+        for choice in inner.get("anyOf", [inner]):
+            if "$ref" in choice:
+                yield prefix + key, choice["$ref"]
         entries = inner.get("additionalProperties") or {}
         for choice in entries.get("oneOf", [entries]):
             if "$ref" in choice:
@@ -102,6 +104,8 @@ def _written(entry: Schema) -> str:
         return f"`{entry['const']}`"
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])
+    if "anyOf" in entry:
+        return ", or ".join(_written(choice) for choice in entry["anyOf"])
     form = FORMS.get(entry.get("x-form", ""))
     text = form.rule if form else _TYPES[resolved(entry)["type"]]
     if "items" in entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from vdc.declaration import addresses, forms, os, release
+from vdc.declaration import addresses, certificate, cloud, forms, keys, os, release
 from vdc.declaration.kinds import NAMES
 from vdc.declaration.site import Kind
 
@@ -20,7 +20,7 @@ KINDS = {name: _load(name) for name in NAMES}
 FORMS = {
     form.name: form
     for some in (
-        *(module.FORMS for module in (forms, addresses, os, release)),
+        *(module.FORMS for module in (forms, addresses, certificate, cloud, keys, os, release)),
         *(kind.forms for kind in KINDS.values()),
     )
     for form in some

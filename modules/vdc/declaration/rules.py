@@ -60,21 +60,20 @@ class Names:
     Attributes:
         site: The group's site.
         group: Its name.
-        count: How many machines it has.
+        longest: The longest text that follows in a machine's name.
         members: Their own names where the kind names them.
     """
 
     site: str
     group: str
-    count: int
+    longest: str
     members: tuple[str, ...] = ()
 
 
 def node_names_fit(datacentre: str, groups: Mapping[Path, Names]) -> Findings:
     """Names of machines are host names, which end at 63 characters."""
     for path, names in groups.items():
-        suffix = max(names.members, key=len, default=str(max(names.count - 1, 0)))
-        longest = f"{node_prefix(datacentre, names.site, names.group)}-{suffix}"
+        longest = f"{node_prefix(datacentre, names.site, names.group)}-{names.longest}"
         if len(longest) > LONGEST_NAME:
             over = len(longest) - LONGEST_NAME
             yield Finding(
@@ -144,13 +143,14 @@ def _groups(declaration: Declaration) -> dict[Path, Names]:
     servers = declaration.control
     site = declaration.sites.get(servers.site)
     members = site.server_members if site else ()
+    longest = max(members, key=len, default=str(servers.servers - 1))
     found: dict[Path, Names] = {
-        ("control", "site"): Names(servers.site, CONTROL_GROUP, servers.servers, members)
+        ("control", "site"): Names(servers.site, CONTROL_GROUP, longest, members)
     }
     for site_name, site in declaration.sites.items():
         for name, group in site.groups.items():
             found["sites", site_name, "groups", name] = Names(
-                site_name, name, group.machine_count, group.members
+                site_name, name, group.longest_member, group.members
             )
     return found
 

@@ -88,6 +88,9 @@ def _check_form(
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     """Follows a choice between schemas into the one that the user chose."""
     schema: Any = error.schema
+    if error.validator == "anyOf":
+        yield from _meant(error)
+        return
     if error.validator != "oneOf":
         yield error
         return
@@ -108,6 +111,16 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     else:
         holder = {"properties": {key: choice}, "required": [key]}
         yield ValidationError("", "required", instance=value, schema=holder, parent=error)
+
+
+def _meant(error: ValidationError) -> Iterator[ValidationError]:
+    """A value or a mapping that says more: which of the two was meant is plain from the text."""
+    branches = [resolved(branch).get("type") for branch in error.schema["anyOf"]]  # type: ignore[index]
+    is_mapping = isinstance(error.instance, dict)
+    meant = next(i for i, kind in enumerate(branches) if (kind == "object") is is_mapping)
+    for inner in error.context or ():
+        if inner.relative_schema_path[0] == meant:
+            yield from _leaves(inner)
 
 
 def _explain(document: Document, error: ValidationError) -> Iterator[Misfit]:

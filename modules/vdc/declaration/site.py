@@ -81,6 +81,16 @@ class Group(Model):
         """The machines by name where the kind names them; empty where it only counts them."""
         return ()
 
+    @property
+    def most_machines(self) -> int:
+        """How many machines it may come to have without another declaration."""
+        return self.machine_count
+
+    @property
+    def longest_member(self) -> str:
+        """The longest text that follows the group's prefix in a machine's name."""
+        return max(self.members, key=len, default=str(max(self.most_machines - 1, 0)))
+
 
 class CountedGroup(Group):
     """As many machines as asked for, all made from one template."""
@@ -98,11 +108,19 @@ class Site(Model):
 
     on_this_machine: ClassVar[bool] = False
     """Whether its machines are where Pulumi runs and reach 127.0.0.1 there."""
+    names_machines: ClassVar[bool] = True
+    """Whether machines' names are known beforehand; else each is named by what it turns out
+    to be."""
 
     kind: str = declared("What the site is made of; chooses its other keys.")
     groups: Mapping[Name, Group] = declared(
         "The site's groups of machines, by name.", default={}, change="in-place"
     )
+
+    @property
+    def standing_price(self) -> Decimal | None:
+        """What the site costs each hour beside its machines; None where nothing does."""
+        return None
 
     @property
     def server_members(self) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ def _site(declaration: Declaration, name: str, site: DeclaredSite) -> Site:
     ]
     if name == declaration.control.site:
         groups.insert(0, _control_group(declaration.name, site, declaration.control))
-    return Site(name, site.kind, tuple(groups), _canonical(site.model_dump(mode="json")))
+    declared = site.model_dump(mode="json", by_alias=True)
+    return Site(name, site.kind, tuple(groups), _canonical(declared))
 
 
 def _work_group(

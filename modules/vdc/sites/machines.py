@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vdc.bootstrap.control import pool_endpoints
-from vdc.declaration.machine import MachineSite as Surroundings
+from vdc.declaration.machine import Surrounded
 from vdc.plan import model as plan
 from vdc.sites.resources import NodeGroup
 from vdc.sites.site import ControlPlane, Site
@@ -36,7 +36,7 @@ class MachineSite(Site):
         return self.group(group, {**self.template(group), **more}, [control.resource])
 
 
-def surroundings(site: Surroundings) -> Mapping[str, Any]:
+def surroundings(site: Surrounded) -> Mapping[str, Any]:
     """A declared site's part of :class:`~vdc.provider.machines.MachineInputs`."""
     proxy = site.proxy
     return {

@@ -6,40 +6,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from vdc.declaration import keys
 from vdc.declaration.addresses import Host, is_address
 from vdc.declaration.fields import Model, Name, Written, declared
 from vdc.declaration.finding import Finding, Findings, Path, did_you_mean, dotted
-from vdc.declaration.forms import NAME, Form, UnfitError
+from vdc.declaration.forms import NAME, Form
 from vdc.declaration.machine import MachineSite, egress_has_its_proxy
 from vdc.declaration.site import Group, Kind
 
 if TYPE_CHECKING:
     from vdc.declaration.model import Control
 
-_KEY = r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) AAAA[0-9A-Za-z+/]+={0,2}"
-
-
-def _host_key(text: str) -> str:
-    """Type and key without the comment, once the key is known to be whole."""
-    # Only a declaration with host keys has to wait for what reads them.
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
-    key = " ".join(text.split()[:2])
-    try:
-        load_ssh_public_key(key.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise UnfitError(
-            "is a host key of which something is missing",
-            "copy the whole line that ssh-keyscan prints",
-        ) from None
-    return key
-
 
 def _host_key_hint(text: str) -> str | None:
     if re.match(r"(SHA256|MD5):", text):
         return "write the key and not its fingerprint; ssh-keyscan prints it"
-    inside = re.search(_KEY, text)
+    inside = re.search(keys.PATTERN, text)
     return f"leave out what stands before {inside.group(1)}" if inside else None
 
 
@@ -47,9 +29,9 @@ HOST_KEY = Form(
     name="host-key",
     noun="a host key",
     rule="its type and the key, as ssh-keyscan prints them",
-    example=("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"),
-    pattern=rf"^{_KEY}( [^\n]*)?$",
-    value=_host_key,
+    example=keys.EXAMPLE,
+    pattern=rf"^{keys.PATTERN}( [^\n]*)?$",
+    value=lambda text: keys.whole(text, "a host key", "that ssh-keyscan prints"),
     hint=_host_key_hint,
 )
 USER = Form(
