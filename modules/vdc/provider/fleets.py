@@ -1,0 +1,313 @@
+"""The logic of a fleet: a group whose machines the cloud makes, and we say how many and which go.
+
+From what the cloud and the pool show to what the declaration wants, one step at a time: room first,
+then readiness, and only then does a machine go, drained. Every step is chosen from what is there
+and from no memory, so a run may be cut at any point and the next one goes on. A machine that does
+not become ready, or keeps its work, holds up all further replacement: a template that does not
+work costs a tenth of the group at most, and none of its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from vdc.errors import NodeError
+
+Standing = Literal["ready", "leaving", "lost"]
+"""A node in the pool: ``leaving`` was taken out of work, ``lost`` does not answer."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One machine as the cloud shows it.
+
+    Attributes:
+        id: What the cloud calls it; its node's name is the group's prefix, a hyphen and this.
+        state: ``ending`` once the cloud or somebody there has begun to end it.
+        template: What it was made from.
+        address: Its private address; empty while it has none.
+        zone: Where it stands.
+        age_s: Seconds since its start.
+    """
+
+    id: str
+    state: Literal["pending", "running", "ending"]
+    template: str
+    address: str = ""
+    zone: str = ""
+    age_s: int = 0
+
+
+class Fleet(Protocol):
+    """A cloud's own group, which replaces machines that die and changes its size for nobody else.
+
+    All methods may be cancelled at any await and called again.
+    """
+
+    async def instances(self) -> Sequence[Instance]:
+        """Every machine of the group; none when there is no group (any more).
+
+        Raises:
+            NodeError: The cloud does not say.
+        """
+
+    async def grow(self, count: int) -> None:
+        """Asks for ``count`` machines, and returns once the cloud shows as many.
+
+        Raises:
+            NodeError: It does not come to that; says why, in the cloud's words. What was asked
+                for and has not come is asked for no more.
+        """
+
+    async def end(self, ids: frozenset[str]) -> None:
+        """Ends exactly these, and with each the group wants one less; returns when they are gone.
+
+        Gone already is success.
+
+        Raises:
+            NodeError: One of them is still there.
+        """
+
+
+class Pool(Protocol):
+    """The fleet's machines as the pool sees them, by the names of their nodes."""
+
+    def at_once(self, count: int) -> int:
+        """How many machines more than wanted there may be while others are replaced."""
+
+    async def standing(self) -> Mapping[str, Standing]:
+        """Every node that the pool knows of this group."""
+
+    async def wait_ready(self, name: str) -> None:
+        """Returns when the node takes work; ends a drain of ours that was not carried through.
+
+        Raises:
+            NodeError: It was not ready before its deadline.
+        """
+
+    async def drain(self, names: frozenset[str]) -> Mapping[str, str]:
+        """Moves the work of these nodes away; a line for each that keeps work."""
+
+    async def dismiss(self, names: frozenset[str]) -> None:
+        """Makes worthless what these nodes were given when they joined; they are about to end."""
+
+    async def forget_others(self, names: frozenset[str]) -> None:
+        """Makes the pool forget every node of the group but these; they are gone for good."""
+
+
+@dataclass(frozen=True)
+class Want:
+    """What the fleet is to be.
+
+    Attributes:
+        prefix: Beginning of the nodes' names.
+        count: How many machines.
+        template: What they are to be made from.
+        surge: How many more there may be while others are replaced.
+        ready_s: Seconds from its start that a machine gets to become ready; then it is overdue,
+            and replaced.
+    """
+
+    prefix: str
+    count: int
+    template: str
+    surge: int
+    ready_s: int
+
+    def name(self, instance: Instance) -> str:
+        """The name of a machine's node."""
+        return f"{self.prefix}-{instance.id}"
+
+
+@dataclass(frozen=True)
+class Grow:
+    """The cloud is to make machines until there are ``count``."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Await:
+    """These are to become ready."""
+
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
+class Retire:
+    """These are drained, and then ended."""
+
+    instances: tuple[Instance, ...]
+
+
+Step = Grow | Await | Retire
+
+
+@dataclass(frozen=True)
+class Converged:
+    """What a fleet is after a run; ``problems`` has one line for each thing that failed."""
+
+    instances: tuple[Instance, ...]
+    problems: tuple[str, ...]
+
+
+def next_step(
+    want: Want,
+    instances: Collection[Instance],
+    standing: Mapping[str, Standing],
+    failed: Collection[str] = (),
+    *,
+    held: bool = False,
+) -> Step | None:
+    """What is to be done next; None when nothing is, or nothing may. Pure.
+
+    Args:
+        want: What the fleet is to be.
+        instances: What there is.
+        standing: How the pool sees their nodes.
+        failed: Those that a step of this run has failed with.
+        held: Something failed, so that nothing is made or replaced any more.
+    """
+    live = sorted((i for i in instances if i.state != "ending"), key=lambda i: i.id)
+    ready = {i.id for i in live if standing.get(want.name(i)) == "ready"}
+    right: list[Instance] = []
+    wrong: list[Instance] = []
+    for i in live:
+        good = i.template == want.template and not _overdue(i, want, standing)
+        (right if good else wrong).append(i)
+
+    missing = min(want.count - len(right), want.count + want.surge - len(live))
+    if missing > 0 and not held:
+        return Grow(len(live) + missing)
+    leaving = surplus(want.count, [i for i in right if i.id not in failed], ready)
+    settled = ready | set(failed) | {i.id for i in leaving}
+    if awaited := [i for i in right if i.id not in settled]:
+        return Await(tuple(awaited))
+    if not held:
+        spare = max(0, len(live) - len(leaving) - want.count)
+        # Those without work first: they carry nothing of what the group is for.
+        leaving += sorted(wrong, key=lambda i: i.id in ready)[:spare]
+    return Retire(tuple(leaving)) if leaving else None
+
+
+def surplus(
+    count: int, instances: Collection[Instance], ready: Collection[str] | None = None
+) -> list[Instance]:
+    """Which of these go so that ``count`` stay: those without work first, then evenly by zone.
+
+    Args:
+        count: How many stay.
+        instances: Those there are.
+        ready: Those that take work; None where that is not known.
+    """
+    extra = len(instances) - count
+    idle = [i for i in instances if ready is not None and i.id not in ready]
+    leaving = sorted(idle, key=lambda i: i.id)[: max(0, extra)]
+    gone = {i.id for i in leaving}
+    zones: dict[str, list[Instance]] = {}
+    for instance in sorted(instances, key=lambda i: i.id):
+        if instance.id not in gone:
+            zones.setdefault(instance.zone, []).append(instance)
+    while len(leaving) < extra:
+        fullest = max(zones, key=lambda zone: (len(zones[zone]), zone))
+        leaving.append(zones[fullest].pop())
+    return leaving
+
+
+async def converge(fleet: Fleet, pool: Pool, want: Want, stopping: asyncio.Event) -> Converged:
+    """Brings a fleet to what is wanted, as far as it can.
+
+    Idempotent: with nothing to do it only reads. Once ``stopping`` is set nothing new is begun,
+    and what was not begun is named as a problem.
+
+    Args:
+        fleet: The cloud's view of the machines.
+        pool: The pool's view of them.
+        want: What the fleet is to be.
+        stopping: Set when the user has interrupted the run.
+    """
+    run = _Run(fleet, pool, want)
+    while True:
+        instances = tuple(await fleet.instances())
+        step = next_step(
+            want, instances, await pool.standing(), run.failed, held=bool(run.problems)
+        )
+        if step is None:
+            break
+        if stopping.is_set():
+            run.problems += _interrupted(step, want)
+            break
+        await run.take(step)
+    await pool.forget_others(frozenset(want.name(i) for i in instances))
+    return Converged(instances, tuple(run.problems))
+
+
+class _Run:
+    """One run: its steps, and what failed in them."""
+
+    def __init__(self, fleet: Fleet, pool: Pool, want: Want) -> None:
+        self._fleet = fleet
+        self._pool = pool
+        self._want = want
+        self.problems: list[str] = []
+        self.failed: set[str] = set()
+
+    async def take(self, step: Step) -> None:
+        match step:
+            case Grow(count):
+                try:
+                    await self._fleet.grow(count)
+                except NodeError as error:
+                    self.problems.append(f"not {count} machines: {error}")
+            case Await(instances):
+                # One query serves all who wait, however many they are.
+                async with asyncio.TaskGroup() as group:
+                    for instance in instances:
+                        group.create_task(self._wait(instance))
+            case Retire(instances):
+                await self._retire(instances)
+
+    async def _wait(self, instance: Instance) -> None:
+        try:
+            await self._pool.wait_ready(self._want.name(instance))
+        except NodeError as error:
+            self._fail(instance, str(error))
+
+    async def _retire(self, instances: Sequence[Instance]) -> None:
+        by_name = {self._want.name(instance): instance for instance in instances}
+        kept = await self._pool.drain(frozenset(by_name))
+        for name, line in sorted(kept.items()):
+            self._fail(by_name[name], line)
+        empty = by_name.keys() - kept.keys()
+        if not empty:
+            return
+        await self._pool.dismiss(frozenset(empty))
+        try:
+            await self._fleet.end(frozenset(by_name[name].id for name in empty))
+        except NodeError as error:
+            self.problems.append(str(error))
+            self.failed |= {by_name[name].id for name in empty}
+
+    def _fail(self, instance: Instance, line: str) -> None:
+        self.problems.append(f"node {self._want.name(instance)}: {line}")
+        self.failed.add(instance.id)
+
+
+def _overdue(instance: Instance, want: Want, standing: Mapping[str, Standing]) -> bool:
+    """Whether it had its time and is no part of the pool: nobody waits for it again."""
+    known = standing.get(want.name(instance), "lost")
+    return known == "lost" and instance.age_s > want.ready_s
+
+
+def _interrupted(step: Step, want: Want) -> list[str]:
+    match step:
+        case Grow(count):
+            return [f"not {count} machines: not begun, the run was interrupted"]
+        case Await(instances):
+            what = "not waited for"
+        case Retire(instances):
+            what = "not removed"
+    return [f"node {want.name(i)}: {what}, the run was interrupted" for i in instances]
