@@ -6,6 +6,8 @@ else that escapes is a defect and is shown as one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -112,3 +114,29 @@ class StackError(VdcError):
     """A stack's files or its Pulumi state cannot be used as they are."""
 
     exit_code = 3
+
+
+class MissingExtraError(StackError):
+    """A Python package that a kind of site needs is not installed.
+
+    Attributes:
+        lack: What is missing.
+        remedy: The command that installs it.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.lack = f"sites of kind {kind} need the Python package {package}"
+        self.remedy = f"install it with: pip install 'vdc[{kind}]'"
+        super().__init__(f"{self.lack}; {self.remedy}")
+
+    @classmethod
+    @contextmanager
+    def named(cls, kind: str) -> Iterator[None]:
+        """Turns a failing import of somebody else's package into this error."""
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package == "vdc":
+                raise
+            raise cls(kind, package) from error

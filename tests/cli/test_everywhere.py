@@ -24,6 +24,7 @@ COMMANDS = {" ".join(path): command for path, command in commands()}
 
 PROMISED = {
     *("validate", "plan", "up", "preview", "destroy", "init", "env", "token"),
+    *("preflight", "reap"),
     *("status", "pool", "nodes", "library", "apps"),
     *("install", "scale", "stop", "logs", "run", "submit"),
     *("toolchain install", "toolchain status"),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vdc import __version__
-from vdc.cli import declare, stack, toolchain
+from vdc.cli import clouds, declare, stack, toolchain
 from vdc.cli.project import STACK_VARIABLE, stack_name
 from vdc.client import PoolClient, Profile
 from vdc.commands import PARTS, Session
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(declare.app)
 app.add_typer(stack.app)
+app.add_typer(clouds.app)
 for part in PARTS:
     app.add_typer(part)
 app.add_typer(toolchain.app, name="toolchain")

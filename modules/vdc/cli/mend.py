@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from vdc.cli.project import Stack
+from vdc.cli.state import pulumi
 from vdc.client import PoolClient, Profile
 from vdc.errors import PoolError, StackError
 
@@ -31,7 +30,7 @@ def release_dead_locks(stack: Stack, say: Say) -> bool:
     """
     if stack.own_backend is None:
         return False
-    folder = stack.own_backend / ".pulumi" / "locks" / "organization" / stack.project / stack.name
+    folder = _locks(stack.own_backend, stack)
     released = False
     for path in folder.glob("*.json"):
         try:
@@ -48,6 +47,21 @@ def release_dead_locks(stack: Stack, say: Say) -> bool:
     if not any(folder.glob("*.json")):
         _remove_half_written(stack.own_backend / ".pulumi", stack)
     return released
+
+
+def running(stack: Stack) -> int | None:
+    """The process of a run that holds the stack's lock; None when nobody is seen to hold it.
+
+    Locks of a team's backend are Pulumi's to look at.
+    """
+    if stack.own_backend is None:
+        return None
+    for path in _locks(stack.own_backend, stack).glob("*.json"):
+        try:
+            return int(json.loads(path.read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            continue  # gone, or about to be written
+    return None
 
 
 def await_orphaned_providers() -> None:
@@ -69,22 +83,15 @@ def clear_pending(stack: Stack, environment: Mapping[str, str], say: Say) -> boo
     """Takes pending operations out of the state; what they began is found by its marks."""
     if stack.own_backend and not _mentions_pending(stack):
         return False
-    exported = _pulumi(stack, environment, "stack", "export")
+    exported = pulumi(stack, environment, "stack", "export")
     state = json.loads(exported)
     pending = state.get("deployment", {}).pop("pending_operations", None)
     if not pending:
         return False
-    _pulumi(stack, environment, "stack", "import", text=json.dumps(state))
+    pulumi(stack, environment, "stack", "import", text=json.dumps(state))
     names = ", ".join(str(item["resource"]["urn"]).rpartition("::")[2] for item in pending)
     say(f"an interrupted run was at work on {names}; it is taken up again")
     return True
-
-
-def recorded(stack: Stack, environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """The resources in the state."""
-    state = json.loads(_pulumi(stack, environment, "stack", "export"))
-    found: list[Mapping[str, Any]] = state.get("deployment", {}).get("resources", [])
-    return found
 
 
 async def forget(stack: Stack, names: Collection[str]) -> None:
@@ -117,6 +124,10 @@ def pool_answers(stack: Stack) -> bool:
         return False
 
 
+def _locks(backend: Path, stack: Stack) -> Path:
+    return backend / ".pulumi" / "locks" / "organization" / stack.project / stack.name
+
+
 def _remove_half_written(meta: Path, stack: Stack) -> None:
     """Removes the files that a killed engine was about to rename; nobody else ever does."""
     name, project = stack.name, stack.project
@@ -133,8 +144,8 @@ def _remove_half_written(meta: Path, stack: Stack) -> None:
 def _mentions_pending(stack: Stack) -> bool:
     if stack.own_backend is None:
         return True
-    path = stack.own_backend / ".pulumi" / "stacks" / stack.project / f"{stack.name}.json"
-    return path.exists() and '"pending_operations"' in path.read_text()
+    file = stack.state_file
+    return file is not None and (file.suffix == ".gz" or '"pending_operations"' in file.read_text())
 
 
 def _is_pulumi(pid: object) -> bool:
@@ -145,27 +156,3 @@ def _is_pulumi(pid: object) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and "pulumi" in process.name()
     except psutil.NoSuchProcess:
         return False
-
-
-def _pulumi(
-    stack: Stack, environment: Mapping[str, str], *arguments: str, text: str | None = None
-) -> str:
-    done = subprocess.run(
-        [_program(environment), *arguments, "--stack", stack.name],
-        cwd=stack.root,
-        env=dict(environment),
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise StackError(f"pulumi {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _program(environment: Mapping[str, str]) -> str:
-    for folder in environment["PATH"].split(":"):
-        if (Path(folder) / "pulumi").is_file():
-            return str(Path(folder) / "pulumi")
-    raise StackError("pulumi is not on PATH; run `vdc toolchain install`")

@@ -65,6 +65,17 @@ class Stack:
         named = backend.get("url") if isinstance(backend, dict) else None
         return self.home.backend if (chosen or named or ours) == ours else None
 
+    @property
+    def state_file(self) -> Path | None:
+        """Where the backend that vdc chose keeps the stack's state; None while it has none."""
+        if self.own_backend is None:
+            return None
+        file = self.own_backend / ".pulumi" / "stacks" / self.project / f"{self.name}.json"
+        # Beside it lies a copy, which by itself is no stack to Pulumi.
+        return next(
+            (path for path in (file, file.with_name(f"{file.name}.gz")) if path.exists()), None
+        )
+
     def environment(self) -> dict[str, str]:
         """What plain ``pulumi`` needs beside the shell's own variables.
 

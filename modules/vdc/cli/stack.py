@@ -14,8 +14,10 @@ from typing import Annotated
 
 import typer
 
-from vdc.cli import mend
+from vdc.cli import clouds, mend
+from vdc.cli.options import StackOption
 from vdc.cli.project import DEFAULT_STACK, Stack, find_stack, stack_name
+from vdc.cli.state import read
 from vdc.commands.params import OutputOption, YesOption
 from vdc.commands.session import Output
 from vdc.errors import StackError
@@ -24,10 +26,6 @@ from vdc.provider.resource import FORCE_VARIABLE
 
 app = typer.Typer()
 
-StackOption = Annotated[
-    str | None,
-    typer.Option("--stack", "-s", help="The stack; $VDC_STACK, else local.", show_default=False),
-]
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Stop work that has not moved from a node to be removed."),
@@ -45,10 +43,15 @@ def up(
     stack: StackOption = None,
     yes: YesOption = False,
     force: ForceOption = False,
+    skip_preflight: Annotated[
+        bool, typer.Option("--skip-preflight", help="Do not ask the sites' clouds beforehand.")
+    ] = False,
     output: OutputOption = None,
 ) -> None:
     """Make the declaration real: `pulumi up`. Further arguments go to pulumi."""
     here = find_stack(stack)
+    if not skip_preflight:
+        clouds.require(here)
     environment, arguments = _prepared(here, yes, force, context.args)
     code = _pulumi(here, environment, "up", arguments, output)
     if code == 0:
@@ -192,8 +195,7 @@ def _ready(stack: Stack, secrets_provider: str | None = None) -> dict[str, str]:
     stack.claim()
     if stack.own_backend:
         stack.own_backend.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = stack.own_backend / ".pulumi" / "stacks" / stack.project
-        if any(folder.glob(f"{stack.name}.json*")):
+        if stack.state_file:
             return environment
     provider = ["--secrets-provider", secrets_provider] if secrets_provider else []
     done = subprocess.run(
@@ -240,7 +242,8 @@ def _reap_unrecorded(stack: Stack, environment: Mapping[str, str]) -> None:
     declared = {f"{stack.name}/{group.site}/{group.name}" for group in groups}
     if owners(stack.name) <= declared:
         return
-    inputs = [r.get("inputs", {}) for r in mend.recorded(stack, environment)]
+    state = read(stack, environment)
+    inputs = [r.get("inputs", {}) for r in state.resources] if state else []
     recorded = {f"{i['stack']}/{i['site']}/{i['group']}" for i in inputs if "group" in i}
     removed = asyncio.run(reap(stack.name, frozenset(declared | recorded)))
     asyncio.run(mend.forget(stack, removed))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
 from vdc.declaration.document import Document, read
-from vdc.declaration.finding import Path, did_you_mean
+from vdc.declaration.finding import Finding, Path, did_you_mean
 from vdc.declaration.model import Declaration
 from vdc.declaration.repair import repaired
 from vdc.declaration.rules import findings
@@ -51,6 +52,12 @@ def check(path: FilePath) -> Checked:
     except OSError as error:
         return Checked(None, (_unreadable(path, error),))
     return check_data(data, str(path))
+
+
+def located(path: FilePath, found: Iterable[Finding]) -> tuple[Problem, ...]:
+    """What others find of a declaration that ``load`` takes, at its lines in the file."""
+    document = read(path.read_bytes(), str(path))
+    return tuple(sorted(document.problem(f.path, f.message, f.remedy, f.level) for f in found))
 
 
 def check_data(data: bytes, file: str) -> Checked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from vdc.errors import StackError
+from vdc.errors import MissingExtraError
 from vdc.sites.site import Site
 
 
@@ -12,13 +12,8 @@ def component(kind: str) -> type[Site]:
     """The component of a registered kind: ``COMPONENT`` of the kind's module in this layer.
 
     Raises:
-        StackError: The kind's SDK is not installed; the text names the extra that brings it.
+        MissingExtraError: The kind's SDK is not installed; names the extra that brings it.
     """
-    try:
+    with MissingExtraError.named(kind):
         found: type[Site] = importlib.import_module(f"vdc.sites.{kind}").COMPONENT
-    except ModuleNotFoundError as error:
-        raise StackError(
-            f"sites of kind {kind} need the Python package {error.name}; "
-            f"install it with: pip install 'vdc[{kind}]'"
-        ) from error
     return found

@@ -37,12 +37,14 @@ class Thing:
 
     Attributes:
         sort: What it is, in the back end's own words: ``server``, ``volume``, ``vpc``.
-        id: What the back end knows it by, unique together with ``sort``.
+        id: What the back end knows it by, unique together with ``sort``. A state that contains it
+            as a whole value or key records the thing, so it is nothing that others are called as
+            well: an ARN, and not the name that is also a group's prefix.
         name: What people know it by; the id when it has no name.
         tags: Its tags, or of these at least ours.
-        known_by: What a state that records it contains, as a whole value or key: its id, its ARN;
-            its name only where a state records no id, since two things can bear one name. For a
-            part of something else (a machine's volume, a group's machine) also the whole's.
+        known_by: What else a state that records it contains as a whole value or key: its name only
+            where a state records no id, since two things can bear one name. For a part of
+            something else (a machine's volume, a group's machine) what the whole is known by.
         rank: When it can go: everything of a lower rank is gone before. Whatever a thing needs
             or is attached to has a higher rank than the thing.
     """
