@@ -1,4 +1,4 @@
-"""One node of a cloud that boots none: the labs' image on a lab's bridge, in namespaces of its own."""
+"""One node of a cloud that boots none: the labs' image in namespaces, on a lab's bridge."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class Node:
         """PID 1 of its PID namespace."""
         for process in processes.find(self.folder):
             if process.name() == "unshare" and (inner := process.children()):
-                return inner[0].pid
+                return int(inner[0].pid)
         raise AssertionError(f"{self.id} is off: {(self.folder / 'boot.log').read_text()}")
 
     def _result(self) -> dict[str, list[str]] | None:
