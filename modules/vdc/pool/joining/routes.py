@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from vdc.errors import SchedulerError
 from vdc.pool.joining.desk import Credentials, Desk, RefusedError
+from vdc.pool.joining.identities import Evidence
 from vdc.pool.service import Service
 
 _LOG = logging.getLogger(__name__)
@@ -65,6 +66,18 @@ async def join(name: str, form: Form, desk: Place, source: Source) -> Response:
     if desk is None:
         return _nothing()
     return await _answer(desk.join(name, form.get("secret", ""), form.get("csr", ""), source))
+
+
+@router.post("/groups/{site}/{group}")
+async def join_group(site: str, group: str, form: Form, desk: Place, source: Source) -> Response:
+    """Take in a machine of a group that its cloud makes."""
+    if desk is None:
+        return _nothing()
+    secret, csr, document, signature = (
+        form.get(field, "") for field in ("secret", "csr", "document", "signature")
+    )
+    evidence = Evidence(document, signature)
+    return await _answer(desk.join_group(site, group, secret, csr, evidence, source))
 
 
 @router.post("/nodes/{name}/renewal")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from vdc.pool.joining.identities import Machine
 from vdc.pool.joining.petition import Joining, Renewal
 from vdc.provider.admission import Admission
+from vdc.provider.enrolment import FRESH, GroupAdmission
 
 _STRANGER = "this name is not admitted with this secret"
 _ANEW = "have the node admitted anew (`vdc up`)"
+# A machine's clock and its cloud's may be ahead of this one's.
+_AHEAD = timedelta(minutes=10)
+_UNSEEN_S = 600  # so long after it was let in a node may have no agent that runs
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,10 @@ LIVE = Refusal("live", 409, "a live node has this name; remove that one or choos
 NOT_OURS = Refusal("not-ours", 403, "the certificate is not one of this node in this data centre")
 UNPROVEN = Refusal("unproven", 403, "the proof is not a signature by the certificate's key")
 SUPERSEDED = Refusal("superseded", 403, f"the certificate is not the node's last one; {_ANEW}")
+STALE = Refusal("stale", 403, "the machine was started too long ago; have it replaced")
+TAKEN = Refusal("replayed", 403, "this machine has joined already; have it replaced")
+DISMISSED = Refusal("revoked", 403, "the group's admission was revoked")
+FULL = Refusal("full", 429, "the group has all the nodes that it may have", 30)
 
 
 def on_joining(admission: Admission | None, joining: Joining, *, live: bool) -> Refusal | None:
@@ -57,6 +68,46 @@ def on_joining(admission: Admission | None, joining: Joining, *, live: bool) -> 
     if admission.state == "used":
         return REPLAYED
     return LIVE if live else None
+
+
+def on_group(group: GroupAdmission | None, joining: Joining) -> Refusal | None:
+    """None when a machine of the group may show what its cloud says of it."""
+    if group is None:
+        return UNDECLARED
+    if not group.takes(joining.secret):
+        return FOREIGN
+    return DISMISSED if group.state == "revoked" else None
+
+
+def on_machine(
+    group: GroupAdmission,
+    machine: Machine,
+    admission: Admission | None,
+    live: AbstractSet[str],
+    now: datetime,
+) -> Refusal | None:
+    """None when a machine that its cloud vouches for may join.
+
+    Args:
+        group: The record of the group that the machine says.
+        machine: What the cloud says of it.
+        admission: The record of its name.
+        live: Names of the group's nodes that the scheduler has and that are not gone.
+        now: The time.
+    """
+    name = group.name(machine.id)
+    if admission:
+        return REVOKED if admission.state == "revoked" else TAKEN
+    if not -_AHEAD <= now - machine.started <= FRESH:
+        return STALE
+    if name in live:
+        return LIVE
+    return FULL if len(live | unseen(group, now) - {name}) >= group.room else None
+
+
+def unseen(group: GroupAdmission, now: datetime) -> AbstractSet[str]:
+    """Names that were let in just now, which the scheduler need not know yet."""
+    return {name for name, at in group.claims.items() if now.timestamp() - at < _UNSEEN_S}
 
 
 def on_renewal(admission: Admission | None, name: str, renewal: Renewal) -> Refusal | None:
