@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vdc.declaration import control, release
+from vdc.declaration.dropping import dropped_sites_are_gone
 from vdc.declaration.finding import Finding, Findings, Path, did_you_mean
 from vdc.declaration.registry import KINDS
 
@@ -192,6 +193,7 @@ RULES: Mapping[str, Callable[[Declaration], Findings]] = {
     ),
     "node_names_fit": lambda d: node_names_fit(d.name, _groups(d)),
     "node_names_differ": lambda d: node_names_differ(d.name, _groups(d)),
+    "dropped_sites_are_gone": lambda d: dropped_sites_are_gone(d.dropping, d.sites),
     "something_does_work": lambda d: something_does_work(
         sum(len(site.groups) for site in d.sites.values())
     ),
