@@ -6,16 +6,21 @@ BIN    := .venv/bin
 LOCK   := toolchain/python/requirements.lock
 POOL   := toolchain/python/pool.lock
 LABS   := toolchain/python/labs.lock
+UV     := toolchain/python/uv.lock
 LAB    ?= up
 # Most tests wait for engines most of the time, so more of them run than there are cores.
 BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # A file of tests shares its engines, so it stays with one worker.
 PARALLEL = --numprocesses $(BESIDE) --dist loadfile
-RESOLVE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
-    --no-header --python-version 3.11
+# uv takes seconds where pip takes minutes; pip comes after it where only pip's own configuration
+# names the package index.
+INSTALL = $(BIN)/uv pip install --quiet --system-certs --require-hashes --python $(BIN)/python
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes \
+    --no-emit-index-url --no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh toolchain release \
+.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh lab-openstack toolchain release \
         schemas lock clean
 
 help: ## List the targets
@@ -64,6 +69,9 @@ lab-libvirt: labs ## Two libvirt hosts on one network, by hand; LAB=down removes
 lab-ssh: labs ## Two machines with an SSH server, by hand; LAB=down removes them
 	@cd tests && ../$(BIN)/python -m labs.ssh $(LAB)
 
+lab-openstack: labs ## A real OpenStack with no hypervisor, by hand; LAB=down removes it
+	@cd tests && ../$(BIN)/python -m labs.openstack $(LAB)
+
 toolchain: .venv ## Pulumi and Nomad at their pins: from PATH, a release or source
 	@echo "==> Making sure of the Pulumi CLI and Nomad"
 	@$(BIN)/python -m vdc.toolchain install
@@ -77,12 +85,12 @@ schemas: .venv ## Write schemas/ from the models
 	@$(BIN)/python -m vdc.declaration.schema
 	@$(BIN)/python -m vdc.library.schema
 
-lock: ## Resolve the Python dependencies again; needs uv
-	@command -v uv >/dev/null || { echo "make lock needs uv on PATH" >&2; exit 1; }
-	@echo "==> Resolving $(LOCK), $(POOL) and $(LABS)"
+lock: .venv ## Resolve the Python dependencies again
+	@echo "==> Resolving $(LOCK), $(POOL), $(LABS) and $(UV)"
 	@$(RESOLVE) --upgrade --extra dev --extra ssh --output-file $(LOCK) pyproject.toml
 	@$(RESOLVE) --upgrade --constraint $(LOCK) --group pyproject.toml:pool --output-file $(POOL)
 	@$(RESOLVE) --upgrade --constraint $(LOCK) --output-file $(LABS) $(LABS:.lock=.in)
+	@$(RESOLVE) --upgrade --group pyproject.toml:install --output-file $(UV)
 
 clean: ## Remove the environment and what tools left; engines stay in the user's cache
 	@echo "==> Removing .venv and the caches of the tools"
@@ -93,14 +101,14 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 .PHONY: .venv
 .venv: .venv/.complete
 
-.venv/.complete: $(LOCK) pyproject.toml
+.venv/.complete: $(LOCK) $(UV) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "vdc needs Python 3.11 or newer, and $(PYTHON) is not; say make PYTHON=…" >&2; exit 1; }
 	@echo "==> Making the Python environment in .venv, about a minute"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r $(UV)
+	@$(INSTALL) --compile-bytecode -r $(LOCK) || $(PIP) --require-hashes -r $(LOCK)
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Built from source against the system's libvirt, so it is no part of the environment of `make up`.
@@ -108,5 +116,6 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 	@echo "==> Making sure of what the labs need of this system"
 	@sh tests/labs/packages.sh
 	@echo "==> Adding to the Python environment what the labs need"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LABS)
+	@$(INSTALL) -r $(LABS) || $(PIP) --require-hashes -r $(LABS)
+	@$(BIN)/python -m compileall -q -j 0 -x /pulumi_aws/ .venv/lib
 	@touch $@
