@@ -97,6 +97,9 @@ class CloudFleet:
         if left := sorted(ids & self.cloud.immortal):
             raise NodeError(f"{left[0]} is still shutting-down")
 
+    async def explain(self, identity: str) -> str:
+        return "stage agent"
+
 
 class CloudPool:
     """The pool: work moves to any machine that takes it."""
@@ -104,9 +107,6 @@ class CloudPool:
     def __init__(self, cloud: Cloud, knife: Knife | None = None) -> None:
         self.cloud = cloud
         self.knife = knife or Knife()
-
-    def at_once(self, count: int) -> int:
-        return max(1, count // 10)
 
     async def standing(self):
         self.knife.touch()

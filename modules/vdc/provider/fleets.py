@@ -71,12 +71,15 @@ class Fleet(Protocol):
             NodeError: One of them is still there.
         """
 
+    async def explain(self, identity: str) -> str:
+        """What the cloud knows of a machine that did not become ready.
+
+        Empty when that is nothing. Raises nothing for a cloud that does not answer.
+        """
+
 
 class Pool(Protocol):
     """The fleet's machines as the pool sees them, by the names of their nodes."""
-
-    def at_once(self, count: int) -> int:
-        """How many machines more than wanted there may be while others are replaced."""
 
     async def standing(self) -> Mapping[str, Standing]:
         """Every node that the pool knows of this group."""
@@ -106,7 +109,6 @@ class Want:
         prefix: Beginning of the nodes' names.
         count: How many machines.
         template: What they are to be made from.
-        surge: How many more there may be while others are replaced.
         ready_s: Seconds from its start that a machine gets to become ready; then it is overdue,
             and replaced.
     """
@@ -114,8 +116,12 @@ class Want:
     prefix: str
     count: int
     template: str
-    surge: int
     ready_s: int
+
+    @property
+    def surge(self) -> int:
+        """How many more there may be while others are replaced: a tenth."""
+        return max(1, self.count // 10)
 
     def name(self, instance: Instance) -> str:
         """The name of a machine's node."""
@@ -274,7 +280,8 @@ class _Run:
         try:
             await self._pool.wait_ready(self._want.name(instance))
         except NodeError as error:
-            self._fail(instance, str(error))
+            known = await self._fleet.explain(instance.id)
+            self._fail(instance, f"{error}; {known}" if known else str(error))
 
     async def _retire(self, instances: Sequence[Instance]) -> None:
         by_name = {self._want.name(instance): instance for instance in instances}

@@ -12,7 +12,7 @@ from vdc.provider.resource import Resource
 
 
 def _kinds() -> Iterator[Any]:
-    # Each offers GROUP, its node group, owners(stack) and reap(stack, keep).
+    # Each offers owners(stack), reap(stack, keep), and GROUP, its node group, or fleet(inputs).
     return (_kind(name) for name in NAMES)
 
 
@@ -42,6 +42,10 @@ def _group(name: str) -> Resource[Any]:
     return made
 
 
+def _fleet(inputs: Any) -> Any:
+    return _kind(inputs.kind).fleet(inputs)
+
+
 def _resources(name: str) -> Any:
     return import_module(f"vdc.provider.resources.{name}")
 
@@ -52,6 +56,8 @@ RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
     "vdc:pool:Service": lambda: _resources("service").Service(),
     "vdc:pool:Opening": lambda: _resources("opening").Opening(),
     "vdc:pool:App": lambda: _resources("app").App(),
+    "vdc:cloud:Enrolment": lambda: _resources("enrolment").Enrolment(),
+    "vdc:cloud:Members": lambda: _resources("fleet_members").Members(_fleet),
     **{f"vdc:{name}:NodeGroup": partial(_group, name) for name in NAMES},
 }
 """Makers by type token. A module is imported when a resource of its type is first asked for: a

@@ -1,0 +1,63 @@
+"""A fleet's machines in the pool: what is known of them, and what they were given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from vdc.errors import SchedulerError
+from vdc.provider import admission, enrolment
+from vdc.provider.fleets import Standing
+from vdc.provider.members import ClientMembers
+from vdc.scheduler.model import SchedulerNode
+
+# Records are small, and the scheduler answers in milliseconds.
+_AT_ONCE = 16
+
+
+class FleetPool(ClientMembers):
+    """See :class:`~vdc.provider.fleets.Pool`; made like its parent."""
+
+    async def standing(self) -> Mapping[str, Standing]:
+        """See :class:`~vdc.provider.fleets.Pool`."""
+        try:
+            known = await self._watch.now()
+        except SchedulerError:
+            if self._force:  # nobody is left to ask, and the user has said to go on
+                return {}
+            raise
+        ours = {n: node for n, node in known.items() if self._is_ours(node)}
+        return {name: _standing(node) for name, node in ours.items()}
+
+    async def dismiss(self, names: frozenset[str]) -> None:
+        """See :class:`~vdc.provider.fleets.Pool`."""
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(name: str) -> None:
+            async with room:
+                await admission.revoke(self._nomad, name)
+
+        try:
+            await asyncio.gather(*(one(name) for name in sorted(names)))
+        except SchedulerError:
+            if not self._force:
+                raise
+
+    async def forget_others(self, names: frozenset[str]) -> None:
+        """See :class:`~vdc.provider.fleets.Pool`; as little as it, a failure stops nobody."""
+        await super().forget_others(names)
+        try:
+            await enrolment.sweep(self._nomad, self._site, self._group, names, datetime.now(UTC))
+        except SchedulerError:
+            return
+
+    def _is_ours(self, node: SchedulerNode) -> bool:
+        return (node.datacenter, node.node_class) == (self._site, self._group)
+
+
+def _standing(node: SchedulerNode) -> Standing:
+    if node.status != "ready":
+        return "lost"
+    # Whom somebody else took out of work is theirs to put back.
+    return "leaving" if node.draining or (not node.eligible and node.drained_by_us) else "ready"
