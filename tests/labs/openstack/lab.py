@@ -1,0 +1,250 @@
+"""The lab as a whole: a network, OpenStack's services on this side of it, and their proxy."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import yaml
+
+from labs.boots import BRIDGE, Boots, remove_nodes
+from labs.netns import Namespace
+from labs.openstack.services import faults
+from labs.openstack.settings import BEHIND, PORTS, Settings
+from labs.openstack.software import SERVICES, software
+from labs.processes import output
+from nomad_lab import wait_for
+from vdc.provider import processes
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+SIDE = "10.88.0.254"
+_PREFIX = "vdc-openstack-"
+_TESTS = Path(__file__).parents[2]
+_START_S = 120.0
+# A question costs OpenStack as much as it takes a server forward.
+_POLL_S = 3.0
+_WSGI = {
+    "keystone": "keystone.wsgi.api",
+    "glance": "glance.wsgi.api",
+    "placement": "placement.wsgi.api",
+    "neutron": "neutron.wsgi.api",
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab by its name; up or down, and nothing of it is kept anywhere else.
+
+    Labs share no process, port or file: each has a network namespace of its own.
+
+    Attributes:
+        name: At most 16 of ``a-z0-9-``.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,15}", self.name):
+            raise ValueError(f"a lab's name has up to 16 of a-z, 0-9 and -, not {self.name!r}")
+
+    @property
+    def folder(self) -> Path:
+        """Holds everything."""
+        return Path(tempfile.gettempdir(), _PREFIX + self.name)
+
+    @property
+    def network(self) -> Namespace:
+        """This side: the API on loopback, 10.88.0.254 on the servers' bridge, no way out."""
+        return Namespace(f"vdc-os-{self.name}")
+
+    @property
+    def clouds(self) -> Path:
+        """A ``clouds.yaml`` with the cloud ``lab``, whose user is a member and no more."""
+        return self.folder / "clouds.yaml"
+
+    @property
+    def logs(self) -> Path:
+        """One log per service."""
+        return self.folder / "log"
+
+    # --- use ------------------------------------------------------------------------
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """A command, to be run on this side of the lab."""
+        return self.network.command(*words)
+
+    def run(self, *words: str) -> str:
+        """Runs a command on this side of the lab; its output.
+
+        Raises:
+            AssertionError: It failed; with what it said.
+        """
+        return output(self.command(*words))
+
+    @contextmanager
+    def administrator(self) -> Iterator[Connection]:
+        """The API for who may do all, past the proxy; this thread is in the lab meanwhile."""
+        from labs.openstack import cloud
+
+        with self.network.entered(), closing(cloud.administrator()) as connection:
+            yield connection
+
+    @contextmanager
+    def boots(self) -> Iterator[Boots]:
+        """Meanwhile every server that the API shows as running does run."""
+        from labs.openstack import cloud
+
+        with (
+            self.administrator() as connection,
+            Boots(self, lambda: cloud.instances(connection), _POLL_S) as boots,
+        ):
+            yield boots
+
+    @contextmanager
+    def fault(self, fault: faults.Fault) -> Iterator[Callable[[], list[str]]]:
+        """Meanwhile something goes wrong; gives a function that says what has met it."""
+        folder, name = self.folder / "faults", secrets.token_hex(3)
+        faults.ask(folder, name, fault)
+        try:
+            yield lambda: faults.met(folder, name)
+        finally:
+            faults.forget(folder, name)
+
+    @contextmanager
+    def quota(self, **limits: int) -> Iterator[None]:
+        """Meanwhile the user's project may have no more: ``instances``, ``cores``, ``ram``."""
+        from labs.openstack import cloud
+
+        with self.administrator() as connection:
+            cloud.limit(connection, limits)
+        try:
+            yield
+        finally:
+            with self.administrator() as connection:
+                cloud.limit(connection, dict.fromkeys(limits, -1))
+
+    # --- life -----------------------------------------------------------------------
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of it is there."""
+        return self.folder.exists() or self.network.path.exists()
+
+    def up(self) -> None:
+        """Makes the lab, which must not exist; returns when a server can be asked for."""
+        if self.exists:
+            raise AssertionError(f"lab {self.name} is there already, in {self.folder}")
+        made = software()
+        self.folder.mkdir(mode=0o711)
+        self.network.make()
+        self.network.bridge(BRIDGE, f"{SIDE}/24")
+        settings = Settings(self.folder, made.environment)
+        settings.write()
+        self._copy_databases(made.databases)
+        self._write_clouds()
+        self._start(settings, made.python)
+        from labs.openstack import cloud
+
+        with self.administrator() as connection:
+            cloud.furnish(connection)
+
+    def down(self) -> None:
+        """Removes the lab, or what is left of it."""
+        remove_nodes(self)
+        left = processes.belonging_to(self.folder)
+        for process in left:
+            process.kill()
+        _, left = psutil.wait_procs(left, 15)
+        assert not left, f"do not end: {left}"
+        self.network.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _copy_databases(self, new: Path) -> None:
+        shutil.copytree(new / "db", self.folder / "db", dirs_exist_ok=True)
+        # One of nova's databases says where the others are.
+        with closing(sqlite3.connect(self.folder / "db" / "nova_api.sqlite")) as database:
+            database.execute(
+                "UPDATE cell_mappings SET database_connection = replace(database_connection, ?, ?)",
+                (str(new), str(self.folder)),
+            )
+            database.commit()
+
+    def _write_clouds(self) -> None:
+        from labs.openstack import cloud
+
+        entry = {"auth": cloud.credentials("lab"), "region_name": cloud.REGION}
+        self.clouds.write_text(yaml.safe_dump({"clouds": {cloud.CLOUD: entry}}))
+
+    def _start(self, settings: Settings, python: Path) -> None:
+        started = {}
+        for name, module in _WSGI.items():
+            port = str(PORTS[name] + BEHIND)
+            words = (str(python), str(SERVICES / "wsgi.py"), module, port)
+            started[name] = self._begin(name, settings.environment(name), *words)
+        # Nova asks all of them as soon as it starts.
+        self._wait(started)
+        configuration = ("--config-file", str(settings.file("nova.conf")))
+        nova = (str(python), str(SERVICES / "compute.py"), *configuration)
+        proxy = (sys.executable, "-m", "labs.openstack.proxy", str(self.folder))
+        self._wait({"nova": self._begin("nova", settings.environment("nova"), *nova)})
+        self._begin("proxy", {"PYTHONPATH": str(_TESTS)}, *proxy)
+        wait_for("the proxy", lambda: self._answers(PORTS["keystone"]), _START_S)
+        wait_for("the compute hosts", self._hosts_are_known, _START_S)
+
+    def _begin(self, name: str, variables: dict[str, str], *words: str) -> psutil.Process:
+        environment = ("env", *(f"{key}={value}" for key, value in variables.items()))
+        command = self.command(*environment, *words)
+        return processes.start(command, self.folder, self.logs / f"{name}.log")
+
+    def _wait(self, started: dict[str, psutil.Process]) -> None:
+        for name, process in started.items():
+
+            def answers(name: str = name, process: psutil.Process = process) -> bool:
+                log = self.logs / f"{name}.log"
+                assert processes.alive(process), processes.last_words(log, 10)
+                return self._answers(PORTS[name] + BEHIND)
+
+            wait_for(name, answers, _START_S)
+
+    def _answers(self, port: int) -> bool:
+        with self.network.entered():
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+            except httpx.TransportError:
+                return False
+        return True
+
+    def _hosts_are_known(self) -> bool:
+        with closing(sqlite3.connect(self.folder / "db" / "nova_api.sqlite")) as database:
+            (count,) = database.execute("SELECT count(*) FROM host_mappings").fetchone()
+        return bool(count == 2)
+
+
+def labs() -> list[Lab]:
+    """Every lab that is there."""
+    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")
+    return sorted((Lab(path.name.removeprefix(_PREFIX)) for path in found), key=lambda it: it.name)
+
+
+@contextmanager
+def openstack_lab(name: str = "") -> Iterator[Lab]:
+    """A lab that is up; nothing of it is left after. Without a name it has one of its own."""
+    lab = Lab(name or f"t{secrets.token_hex(3)}")
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()

@@ -1,0 +1,39 @@
+"""Nova's hypervisor in the lab: its own fake one, on hosts that stay the same, with faults."""
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+import faults
+from nova import exception
+from nova.virt import fake
+
+_FAULTS = Path(os.environ["VDC_LAB_FAULTS"])
+
+
+class Hypervisor(fake.FakeDriver):
+    """Starts nothing; what the API then shows as running, the lab boots."""
+
+    def get_nodenames_by_uuid(self, refresh=False):
+        """Nodes by an identity that another process would know again."""
+        return {_identity(name): name for name in self.get_available_nodes()}
+
+    def get_available_resource(self, nodename):
+        """What the fake one says, under that identity."""
+        return {**super().get_available_resource(nodename), "uuid": _identity(nodename)}
+
+    def spawn(self, context, instance, *arguments, **options):
+        """Starts a server, unless a fault is asked for."""
+        match faults.next_for(_FAULTS, f"SPAWN {instance.display_name}"):
+            case faults.Fault(does="delay", seconds=seconds):
+                time.sleep(seconds)
+            case faults.Fault():
+                raise exception.BuildAbortException(
+                    instance_uuid=instance.uuid, reason="the lab was asked to fail it"
+                )
+        return super().spawn(context, instance, *arguments, **options)
+
+
+def _identity(node):
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, node))
