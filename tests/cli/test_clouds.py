@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 
 from provider.clouds import Cloud, thing
 from vdc.cli import clouds, project, state
+from vdc.cli import stack as stack_commands
 from vdc.cli.clouds import app
 from vdc.cli.project import find_stack
 from vdc.declaration.finding import Finding
 from vdc.errors import DeclarationError, MissingExtraError, NodeError, StackError
+from vdc.home import Home
 from vdc.toolchain import Paths
+from vdc.toolchain import paths as toolchain_paths
 
 GOOD = """\
 name: dc
@@ -263,3 +266,41 @@ def test_what_is_recorded_while_the_question_stands_is_kept(cloud, monkeypatch):
     monkeypatch.setattr(clouds, "_agreed", agreed)
     assert run("reap").exit_code == 0
     assert cloud.removed == ["b"]
+
+
+# --- with Pulumi's own state ---------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_reap_by_a_real_state_and_by_none(cloud, monkeypatch):
+    engines = toolchain_paths(Home(Path("/nowhere"), Home.of_user().cache))
+    monkeypatch.setattr(project, "paths", lambda _home: engines)
+    monkeypatch.setattr(project.sysconfig, "get_path", lambda _name: str(engines.pulumi.parent))
+    stack = find_stack(None)
+    environment = stack_commands._ready(stack)
+    empty = json.loads(state.pulumi(stack, environment, "stack", "export"))
+    urn = "urn:pulumi:blue::mine::vdc:test:Group::"
+    whole = {"custom": True, "type": "vdc:test:Group"}
+    empty["deployment"]["resources"] = [
+        {
+            "urn": "urn:pulumi:blue::mine::pulumi:pulumi:Stack::mine-blue",
+            "type": "pulumi:pulumi:Stack",
+        },
+        {**whole, "urn": f"{urn}a", "id": "group", "outputs": {"nodes": {"n-0": {"id": "a"}}}},
+        {**whole, "urn": f"{urn}b", "id": "b"},
+    ]
+    state.pulumi(stack, environment, "stack", "import", text=json.dumps(empty))
+    cloud.things = [thing(name, 0, site="here") for name in "abc"]
+    assert listed() == ["c"]
+
+    stack.state_file.unlink()  # its copy stays beside it
+    assert listed() == ["a", "b", "c"]
+    assert cloud.removed == []
+    assert run("reap", "--yes").exit_code == 0
+    assert cloud.things == []
+    stack_commands._ready(stack)
+    assert stack.state_file.exists()
+
+
+def listed() -> list[str]:
+    return [one["id"] for one in json.loads(run("reap", "--output", "json").stdout)["things"]]
