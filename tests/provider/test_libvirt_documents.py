@@ -10,7 +10,8 @@ import pycdlib
 import pytest
 
 from vdc.errors import NodeError
-from vdc.provider.drivers.libvirt import disks, explain, marks, xml
+from vdc.provider import console as consoles
+from vdc.provider.drivers.libvirt import disks, marks, xml
 from vdc.provider.drivers.libvirt.capability import domain_type
 from vdc.provider.drivers.libvirt.marks import Essence, Mark
 from vdc.provider.drivers.libvirt.model import Bridge
@@ -227,10 +228,10 @@ def test_memory_is_promised_once_and_the_message_says_what_is_free():
     ],
 )
 def test_the_stage_is_the_last_that_shows(running, address, console, stage):
-    said = explain.stage(running=running, address=address, console=console)
+    said = consoles.stage(running=running, address=address, console=console)
     assert said.startswith(f"stage {stage}:")
 
 
 def test_a_console_cannot_act_on_the_readers_terminal():
     raw = b"\x1b[0;32m  OK  \x1b[0m] Started\r\n\x1b]0;title\x07\x00caf\xc3\xa9\x1bc"
-    assert explain.legible(raw) == "  OK  ] Started\n0;titlecaf"
+    assert consoles.legible(raw) == "  OK  ] Started\n0;titlecaf"

@@ -1,0 +1,93 @@
+"""One region of one cloud: connections that threads share, and what was found there once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from vdc.provider.drivers.openstack.listing import Listing, Server
+from vdc.provider.drivers.openstack.sdk import connect, told
+
+T = TypeVar("T")
+
+_PAGE = 1000
+
+
+class Cloud:
+    """See :func:`cloud`.
+
+    Args:
+        name: The entry of ``clouds.yaml``.
+        region: The region; empty for the entry's own.
+    """
+
+    def __init__(self, name: str, region: str = "") -> None:
+        self.name = name
+        self._region = region
+        self._connecting = threading.Lock()
+        self._connections: dict[bool, Any] = {}
+        self._found: dict[Hashable, Any] = {}
+        self._listings: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Listing]] = (
+            WeakKeyDictionary()
+        )
+
+    async def ask(self, stage: str, work: Callable[[Any], T], *, repeats: bool = True) -> T:
+        """Runs blocking work on a connection, in a thread.
+
+        Args:
+            stage: What is being done, for the message when it fails.
+            work: Gets the connection.
+            repeats: See :func:`~vdc.provider.drivers.openstack.sdk.connect`.
+
+        Raises:
+            NodeError: It failed; see :func:`~vdc.provider.drivers.openstack.sdk.told`.
+        """
+        return await asyncio.to_thread(self._ask, stage, work, repeats)
+
+    async def once(self, stage: str, key: Hashable, work: Callable[[Any], T]) -> T:
+        """Like :meth:`ask`, for what is the same for every node: asked for the first of them."""
+        if key not in self._found:
+            self._found[key] = await self.ask(stage, work)
+        found: T = self._found[key]
+        return found
+
+    def servers(self, beginning: str) -> Listing:
+        """The list of servers whose names begin so; one for all groups that ask for the same."""
+        own = self._listings.setdefault(asyncio.get_running_loop(), {})
+        if beginning not in own:
+            own[beginning] = Listing(lambda: self._servers(beginning))
+        return own[beginning]
+
+    def _servers(self, beginning: str) -> Sequence[Server]:
+        def work(connection: Any) -> Sequence[Server]:
+            # The SDK goes on to the next page by itself.
+            shown = connection.compute.servers(name=f"^{beginning}", limit=_PAGE)
+            return [Server.of(one) for one in shown if one.name.startswith(beginning)]
+
+        return self._ask("list of servers", work, True)
+
+    def _ask(self, stage: str, work: Callable[[Any], T], repeats: bool) -> T:
+        connection = self._connection(repeats)
+        with told(self.name, stage):
+            return work(connection)
+
+    def _connection(self, repeats: bool) -> Any:
+        with self._connecting:
+            if repeats not in self._connections:
+                self._connections[repeats] = connect(self.name, self._region, repeats=repeats)
+            return self._connections[repeats]
+
+
+def cloud(name: str, region: str) -> Cloud:
+    """The region of a cloud, the same for everybody in this process."""
+    return _cloud(name, region, os.environ.get("OS_CLIENT_CONFIG_FILE", ""))
+
+
+@cache
+def _cloud(name: str, region: str, _: str) -> Cloud:
+    return Cloud(name, region)
