@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated
 
@@ -21,6 +22,16 @@ _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/1
 def is_address(text: str) -> bool:
     """Whether a host is named by its address and not by a name."""
     return re.fullmatch(f"{_IPV4}|{_IPV6}", text) is not None
+
+
+def free_network(like: IPv4Network, taken: Iterable[IPv4Network]) -> IPv4Network:
+    """A private network of the same size that overlaps none of these; ``like`` if none is left."""
+    others = tuple(taken)
+    around = _PRIVATE[0].subnets(new_prefix=like.prefixlen)
+    free = (network for network in around if network.network_address >= like.network_address)
+    return next(
+        (network for network in free if not any(network.overlaps(other) for other in others)), like
+    )
 
 
 def _address(text: str) -> str:
@@ -49,7 +60,7 @@ def _network(text: str) -> str:
         raise UnfitError("is an address inside a network", f"write the network: {network}")
     if not 16 <= network.prefixlen <= 28:
         raise UnfitError(
-            "is too large or too small for one host's machines",
+            "is too large or too small for machines",
             f"write a length from /16 to /28, such as {network.network_address}/24",
         )
     if not any(network.subnet_of(private) for private in _PRIVATE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_network
@@ -9,10 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vdc.declaration.fields import Model, Price, Written, declared
+from vdc.declaration.fields import Model, Name, Price, Written, declared
 from vdc.declaration.forms import Form
 from vdc.declaration.keys import PublicKey
 from vdc.declaration.machine import Surrounded
+from vdc.declaration.os import SystemVersion
 from vdc.declaration.site import Group
 
 MOST_MACHINES = 10_000
@@ -76,7 +78,7 @@ class Bounds(Model):
     max: int = declared("The most machines.", change="in-place", example=10, ge=0, le=MOST_MACHINES)
 
 
-Count = Annotated[int, Field(ge=0, le=MOST_MACHINES)] | Bounds
+Count = Annotated[int, Field(ge=0, le=MOST_MACHINES, examples=[3])] | Bounds
 
 
 class CloudGroup(Group):
@@ -86,6 +88,9 @@ class CloudGroup(Group):
         "How many machines: a number, or min: and max: between which it may change.",
         change="in-place",
         example=3,
+    )
+    os: SystemVersion | None = declared(
+        "What runs on them, where that differs from the site's.", default=None, change="replace"
     )
 
     @property
@@ -102,6 +107,11 @@ class CloudGroup(Group):
 class CloudSite(Surrounded):
     """A site in a cloud. Credentials are no part of it: each cloud's own rules find them."""
 
+    os: SystemVersion = declared(
+        "What the machines' image holds.",
+        change="replace",
+        example={"name": "debian", "version": "12"},
+    )
     access: Access | None = declared(
         "How people reach machines by SSH; left out: not at all.", default=None, change="replace"
     )
@@ -122,6 +132,9 @@ class CloudSite(Surrounded):
         "The day after which nobody needs the site; a tag on everything that is made.",
         default=None,
         change="in-place",
+    )
+    groups: Mapping[Name, CloudGroup] = declared(
+        "The site's groups of machines, by name.", default={}, change="in-place"
     )
 
     @property

@@ -51,22 +51,22 @@ def _control(declaration: Declaration) -> Control:
 
 def _site(declaration: Declaration, name: str, site: DeclaredSite) -> Site:
     groups = [
-        _work_group(declaration.name, name, site.kind, group_name, group)
+        _work_group(declaration.name, name, site, group_name, group)
         for group_name, group in site.groups.items()
     ]
     if name == declaration.control.site:
         groups.insert(0, _control_group(declaration.name, site, declaration.control))
     declared = site.model_dump(mode="json", by_alias=True)
-    return Site(name, site.kind, tuple(groups), _canonical(declared))
+    return Site(name, site.kind, tuple(groups), _canonical(declared), site.standing_price)
 
 
 def _work_group(
-    datacentre: str, site: str, kind: str, name: str, group: DeclaredGroup
+    datacentre: str, site: str, declared: DeclaredSite, name: str, group: DeclaredGroup
 ) -> NodeGroup:
     return NodeGroup(
         name=name,
         site=site,
-        kind=kind,
+        kind=declared.kind,
         role="client",
         count=group.machine_count,
         size=_size(group.size),
@@ -75,6 +75,8 @@ def _work_group(
         drain_deadline_s=group.drain.deadline.amount,
         prefix=node_prefix(datacentre, site, name),
         members=group.members,
+        most=group.most_machines,
+        named=declared.names_machines,
     )
 
 

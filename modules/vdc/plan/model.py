@@ -67,6 +67,9 @@ class NodeGroup:
         prefix: What the nodes' names begin with.
         members: What follows in each node's name where the kind names its machines; empty where
             it only counts them: then 0, 1, ... follows.
+        most: How many machines it may come to have without another declaration.
+        named: Whether nodes' names are known beforehand; else each is the prefix and what the
+            machine turns out to be called by its cloud.
     """
 
     name: str
@@ -80,10 +83,21 @@ class NodeGroup:
     drain_deadline_s: int
     prefix: str
     members: tuple[str, ...] = ()
+    most: int = 0
+    named: bool = True
+
+    def __post_init__(self) -> None:
+        if self.most < self.count:
+            object.__setattr__(self, "most", self.count)
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """The machines, in order; the names depend on nothing but prefix, and index or member."""
+        """The machines, in order; the names depend on nothing but prefix, and index or member.
+
+        None of a group whose machines are named by their cloud.
+        """
+        if not self.named:
+            return ()
         suffixes = self.members or range(self.count)
         return tuple(Node(f"{self.prefix}-{suffix}", self.name, self.site) for suffix in suffixes)
 
@@ -112,12 +126,15 @@ class Site:
         groups: In the declaration's order, servers first.
         declared: The site as declared, as canonical JSON text that the kind's own model reads
             back; equal sites have equal texts.
+        egress_price: What the way out costs each hour whatever the number of machines; None when
+            nothing prices it.
     """
 
     name: str
     kind: str
     groups: tuple[NodeGroup, ...]
     declared: str = field(repr=False)
+    egress_price: Decimal | None = None
 
     @property
     def has_machines(self) -> bool:
@@ -179,11 +196,10 @@ class Plan:
 
     @cached_property
     def price_per_hour(self) -> Decimal:
-        """The sum over priced groups; see ``unpriced`` for what it leaves out."""
-        return sum(
-            (group.price * group.count for group in self.groups if group.price is not None),
-            Decimal(0),
-        )
+        """The sum over priced groups and ways out; see ``unpriced`` for what it leaves out."""
+        groups = (group.price * group.count for group in self.groups if group.price is not None)
+        ways = (site.egress_price for site in self.sites if site.egress_price is not None)
+        return sum((*groups, *ways), Decimal(0))
 
     @cached_property
     def unpriced(self) -> tuple[NodeGroup, ...]:

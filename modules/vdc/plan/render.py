@@ -16,7 +16,8 @@ def document(plan: Plan) -> dict[str, Any]:
     """The plan ready for JSON. Field names are stable; money is exact decimal text.
 
     ``capacity`` is what is offered to work, so that of servers is zero. Machines of a group are
-    named ``<prefix>-0`` up to ``<prefix>-<machines - 1>``, or by ``members`` where there are any.
+    named ``<prefix>-0`` up to ``<prefix>-<machines - 1>``, or by ``members`` where there are any;
+    ``<prefix>-`` and the cloud's own ID for each where ``named`` is false.
     """
     return {
         "name": plan.name,
@@ -25,6 +26,11 @@ def document(plan: Plan) -> dict[str, Any]:
         "control_addresses": list(plan.control.addresses),
         "endpoint": list(plan.control.endpoint),
         "groups": [_group(group) for group in plan.groups],
+        "egress": [
+            {"site": site.name, "price_per_hour": _exact(site.egress_price)}
+            for site in plan.sites
+            if site.egress_price is not None
+        ],
         "apps": [{"name": app.name, "package": app.package} for app in plan.apps],
         "total": {
             "machines": _machines(plan),
@@ -59,7 +65,12 @@ def table(plan: Plan) -> Table:
     for group in plan.groups:
         offer = _offer(group.capacity) if group.role == "client" else ("-", "-", "-")
         price = _price_of(group) or "-"
-        made.add_row(group.site, group.name, _ROLES[group.role], f"{group.count:,}", *offer, price)
+        count = f"{group.count:,}" + (f" to {group.most:,}" if group.most > group.count else "")
+        made.add_row(group.site, group.name, _ROLES[group.role], count, *offer, price)
+    for site in plan.sites:
+        if site.egress_price is not None:
+            none = ("-",) * 4
+            made.add_row(site.name, "", "way out", *none, _exact(site.egress_price))
     return made
 
 
@@ -84,8 +95,10 @@ def _group(group: NodeGroup) -> dict[str, Any]:
         "group": group.name,
         "role": group.role,
         "machines": group.count,
+        "most_machines": group.most,
         "prefix": group.prefix,
         "members": list(group.members),
+        "named": group.named,
         "size": _size(group.size),
         "capacity": _size(group.capacity),
         "labels": dict(group.labels),
@@ -113,10 +126,14 @@ def _notes(plan: Plan) -> list[str]:
         "Cores, memory and disk are what a group offers to work.",
         f"Machines are named {plan.name}-SITE-GROUP-NUMBER, counted from 0.",
     ]
-    if any(group.members for group in plan.groups):
+    others = [
+        *(["the name that the site gives them"] if any(g.members for g in plan.groups) else []),
+        *([] if all(g.named for g in plan.groups) else ["the ID that their cloud gives them"]),
+    ]
+    if others:
         notes[-1] = (
             f"Machines are named {plan.name}-SITE-GROUP- and their number, counted from 0, "
-            "or the name that the site gives them."
+            f"or {', or '.join(others)}."
         )
     if plan.unpriced:
         names = ", ".join(_label(group) for group in plan.unpriced)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from vdc.declaration import machine
+from vdc.declaration import cloud_rules
 from vdc.declaration.site import Kind
+from vdc.declaration.sites.aws import rules
 from vdc.declaration.sites.aws.model import FORMS, AwsGroup, AwsSite, Network, Spot
 
 __all__ = ["KIND", "AwsGroup", "AwsSite", "Network", "Spot"]
@@ -13,6 +14,24 @@ KIND = Kind(
     site=AwsSite,
     forms=FORMS,
     rules={
-        "proxy_is_named": lambda name, site, _: machine.proxy_is_named(name, site),
+        **cloud_rules.RULES,
+        "control_stands_elsewhere": rules.control_stands_elsewhere,
+        "network_is_one_thing": lambda name, site, _: rules.network_is_one_thing(name, site),
+        "subnets_differ": lambda name, site, _: rules.subnets_differ(name, site),
+        "egress_fits_its_network": lambda name, site, _: rules.egress_fits_its_network(name, site),
+        "zones_have_subnets": lambda name, site, _: rules.zones_have_subnets(name, site),
+        "zones_are_in_the_region": lambda name, site, _: rules.zones_are_in_the_region(name, site),
+        "zones_differ": lambda name, site, _: rules.zones_differ(name, site),
+        "subnets_have_room": lambda name, site, _: rules.subnets_have_room(name, site),
+        "machines_fit_their_network": lambda name, site, _: rules.machines_fit_their_network(
+            name, site
+        ),
+        "image_is_known": lambda name, site, _: rules.image_is_known(name, site),
+        "instance_types_fit_their_system": lambda name, site, _: (
+            rules.instance_types_fit_their_system(name, site)
+        ),
+        "some_are_of_the_market": lambda name, site, _: rules.some_are_of_the_market(name, site),
+        "key_is_taken": lambda name, site, _: rules.key_is_taken(name, site),
     },
+    between={"networks_differ": rules.networks_differ},
 )

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
 from vdc.declaration import cloud
 from vdc.declaration.addresses import Network as NetworkAddress
 from vdc.declaration.certificate import Certificate
 from vdc.declaration.fields import Model, Name, Written, declared
 from vdc.declaration.forms import Form
-from vdc.declaration.os import SystemVersion
 
 
 def _account_hint(text: str) -> str | None:
@@ -57,7 +58,7 @@ PROFILE = Form(
     noun="a profile's name",
     rule="its name in the configuration of AWS's tools",
     example="default",
-    pattern=r"^[^\s\[\]/]{1,64}$",
+    pattern=r"^(?!A[KS]IA[A-Z0-9]{16}$)[^\s\[\]/]{1,64}$",
     hint=lambda text: (
         "name the profile that holds the key: a declaration holds no secrets"
         if text.startswith(("AKIA", "ASIA"))
@@ -125,7 +126,7 @@ class AwsGroup(cloud.CloudGroup):
         default=(),
         change="replace",
     )
-    spot: bool | Spot = declared(
+    spot: Annotated[bool, Field(examples=[True])] | Spot = declared(
         "Whether they come from the market, where AWS may take them back: none, all, or all but "
         "on_demand.",
         default=False,
@@ -136,9 +137,6 @@ class AwsGroup(cloud.CloudGroup):
         "The availability zones over which they are spread, where not all of the site's.",
         default=(),
         change="in-place",
-    )
-    os: SystemVersion | None = declared(
-        "What runs on them, where that differs from the site's.", default=None, change="replace"
     )
     image: Ami | None = declared(
         "The machine image, where that differs from the site's.", default=None, change="replace"
@@ -173,13 +171,9 @@ class AwsSite(cloud.CloudSite):
         default=(),
         change="in-place",
     )
-    os: SystemVersion = declared(
-        "What runs on machines.",
-        change="replace",
-        example={"name": "debian", "version": "12"},
-    )
     image: Ami | None = declared(
-        "The machine image; left out: the latest that the system's publisher names.",
+        "The machine image; left out: the latest that the system's publisher names, so that an "
+        "update may replace machines when there is a new one.",
         default=None,
         change="replace",
     )

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TYPE_CHECKING
 
 from vdc.declaration import os as systems
+from vdc.declaration.addresses import free_network
 from vdc.declaration.finding import Finding, Findings, Path, dotted
 from vdc.declaration.os import OperatingSystem
 from vdc.declaration.sites.libvirt.model import Host, LibvirtSite, Machine, Network
@@ -240,23 +241,15 @@ def networks_differ(sites: Mapping[str, LibvirtSite]) -> Findings:
         for path, site, name, host in _hosts(sites)
         if (nat := site.network_of(name).nat)
     ]
+    taken = [network for _, _, network, _ in found]
     for index, (path, own, network, computer) in enumerate(found):
         for first, its, other, elsewhere in found[:index]:
             if computer != elsewhere and network.overlaps(other):
+                free = free_network(network, taken)
                 yield Finding(
                     (*path, "network"),
                     f"overlaps with that of {dotted(first)} (got {network} and {other})",
-                    f"give it one of its own, such as network: {{nat: {_free(found, network)}}}",
+                    f"give it one of its own, such as network: {{nat: {free}}}",
                     rests_on=(its, own, (*its, "nat"), (*own, "nat")),
                 )
                 break
-
-
-def _free(found: list[tuple[Path, Path, IPv4Network, str]], like: IPv4Network) -> IPv4Network:
-    """A network of the same size that nobody has."""
-    taken = [network for _, _, network, _ in found]
-    around = IPv4Network("10.0.0.0/8").subnets(new_prefix=like.prefixlen)
-    free = (network for network in around if network.network_address >= like.network_address)
-    return next(
-        (network for network in free if not any(network.overlaps(other) for other in taken)), like
-    )

@@ -9,7 +9,7 @@ from vdc.declaration import cloud
 from vdc.declaration.addresses import Network as NetworkAddress
 from vdc.declaration.fields import Model, Name, Written, declared
 from vdc.declaration.forms import Form
-from vdc.declaration.os import SystemVersion
+from vdc.declaration.os import SHA256
 
 CLOUD = Form(
     name="cloud",
@@ -30,7 +30,14 @@ RESOURCE = Form(
     example="debian-12",
     pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,253}[^\s\x00-\x1f\x7f])?$",
 )
-FORMS = (CLOUD, RESOURCE)
+BUNDLE = Form(
+    name="bundle-url",
+    noun="where machines fetch an archive",
+    rule="an http or https address that they reach",
+    example="https://files.example.org/vdc-server-0.1.0-amd64.tar.gz",
+    pattern=r"^https?://[^\s/@]+/\S+$",
+)
+FORMS = (CLOUD, RESOURCE, BUNDLE)
 
 Flavor = Annotated[str, Written(RESOURCE, example="m1.small")]
 Zone = Annotated[str, Written(RESOURCE, example="nova")]
@@ -56,6 +63,17 @@ class Network(Model):
     )
 
 
+class Bundle(Model):
+    """The software of control servers, as ``make release`` makes it; its sum is held to it."""
+
+    url: Annotated[str, Written(BUNDLE)] = declared(
+        "Where control servers fetch it, once each.", change="replace"
+    )
+    sha256: Annotated[str, Written(SHA256)] = declared(
+        "The archive's SHA-256 sum; what has another one is not installed.", change="replace"
+    )
+
+
 class OpenstackGroup(cloud.CloudGroup):
     """Servers made from one template."""
 
@@ -68,9 +86,6 @@ class OpenstackGroup(cloud.CloudGroup):
         "The image by name or ID, where that differs from the site's.",
         default=None,
         change="replace",
-    )
-    os: SystemVersion | None = declared(
-        "What runs on them, where that differs from the site's.", default=None, change="replace"
     )
     boot: Literal["image", "volume"] = declared(
         "Whether their disk is the flavour's, or a volume of the size.",
@@ -108,11 +123,6 @@ class OpenstackSite(cloud.CloudSite):
     image: Annotated[str, Written(RESOURCE)] = declared(
         "The image that machines boot, by name or ID.", change="replace"
     )
-    os: SystemVersion = declared(
-        "What the image holds.",
-        change="replace",
-        example={"name": "debian", "version": "12"},
-    )
     flavor: Flavor | None = declared(
         "The flavour of control servers; left out: the smallest that has their size.",
         default=None,
@@ -123,6 +133,11 @@ class OpenstackSite(cloud.CloudSite):
         "puts them.",
         default=(),
         change="in-place",
+    )
+    bundle: Bundle | None = declared(
+        "The software of control servers; work nodes have theirs from the pool.",
+        default=None,
+        change="replace",
     )
     groups: Mapping[Name, OpenstackGroup] = declared(
         "The site's groups of machines, by name.", default={}, change="in-place"

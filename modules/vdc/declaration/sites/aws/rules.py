@@ -1,0 +1,256 @@
+"""What must hold for sites in a region of AWS beyond their shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from vdc.declaration import cloud_rules
+from vdc.declaration.finding import Finding, Findings, Path
+from vdc.declaration.sites.aws.images import parameter
+from vdc.declaration.sites.aws.model import AwsSite, Spot
+
+if TYPE_CHECKING:
+    from vdc.declaration.model import Declaration
+
+_KEPT = 5
+"""Addresses of each subnet that AWS keeps for itself: the first four and the last."""
+_SMALLEST = 28
+"""The longest prefix of a subnet."""
+
+
+def network_is_one_thing(name: str, site: AwsSite) -> Findings:
+    """Machines have one network; which of two is not ours to choose."""
+    network, path = site.network, ("sites", name, "network")
+    if network.vpc and network.cidr:
+        yield Finding(
+            path,
+            f"is two things at once (got vpc {network.vpc} and cidr {network.cidr})",
+            "keep one of them",
+        )
+    elif not (network.vpc or network.cidr):
+        yield Finding(
+            path,
+            "names no network",
+            "add vpc: and subnets: of an existing one, or cidr: 10.70.0.0/16 for one to make",
+            rests_on=((*path, "vpc"), (*path, "cidr")),
+        )
+    elif network.vpc and not network.subnets:
+        yield Finding(
+            path,
+            f"says not where in the VPC machines go (got {network.vpc})",
+            "add subnets: with one subnet for each zone",
+            rests_on=((*path, "subnets"),),
+        )
+    elif network.cidr and network.subnets:
+        yield Finding(
+            (*path, "subnets"),
+            "are of an existing VPC, and this one is made",
+            "remove them; each of the site's zones gets one",
+            rests_on=((*path, "vpc"), (*path, "cidr")),
+        )
+
+
+def subnets_differ(name: str, site: AwsSite) -> Findings:
+    """A subnet stands once."""
+    for index, subnet in enumerate(site.network.subnets):
+        if subnet in site.network.subnets[:index]:
+            yield Finding(
+                ("sites", name, "network", "subnets", index),
+                f"stands there already (got {subnet})",
+                "remove or correct one of the two",
+            )
+
+
+def egress_fits_its_network(name: str, site: AwsSite) -> Findings:
+    """What is there already is not made, and what is made was not there."""
+    network, path = site.network, ("sites", name, "egress")
+    grounds: tuple[Path, ...] = (("sites", name, "network"),)
+    if network.vpc and not network.cidr and site.egress == "nat":
+        yield Finding(
+            path,
+            "is made for a VPC that exists already (got nat)",
+            "write existing, or public for a public address each",
+            rests_on=grounds,
+        )
+    elif network.cidr and not network.vpc and site.egress == "existing":
+        yield Finding(
+            path,
+            "exists already although the VPC is only made (got existing)",
+            "write nat, which AWS bills, or public for a public address each",
+            rests_on=grounds,
+        )
+
+
+def zones_have_subnets(name: str, site: AwsSite) -> Findings:
+    """Zones are where subnets are made; those of an existing VPC are in zones of their own."""
+    network, path = site.network, ("sites", name, "zones")
+    grounds: tuple[Path, ...] = (("sites", name, "network"), ("sites", name, "zones"))
+    if network.cidr and not network.vpc and not site.zones:
+        yield Finding(
+            path,
+            "are missing, and the VPC that is made needs a subnet in each",
+            f"add zones: [{site.region}a, {site.region}b]",
+            rests_on=(*grounds, ("sites", name, "region")),
+        )
+    elif network.vpc and not network.cidr:
+        lists: list[tuple[Path, tuple[str, ...]]] = [(path, site.zones)]
+        lists += [
+            (("sites", name, "groups", group, "zones"), declared.zones)
+            for group, declared in site.groups.items()
+        ]
+        for where, zones in lists:
+            if zones:
+                yield Finding(
+                    where,
+                    f"are chosen by the subnets of the existing VPC (got {', '.join(zones)})",
+                    "remove them, and name the subnets that are wanted",
+                    rests_on=grounds[:1],
+                )
+
+
+def zones_are_in_the_region(name: str, site: AwsSite) -> Findings:
+    """A site is in one region."""
+    for index, zone in enumerate(site.zones):
+        if zone[:-1] != site.region:
+            yield Finding(
+                ("sites", name, "zones", index),
+                f"is in another region (got {zone}; the region is {site.region})",
+                f"write one such as {site.region}{zone[-1]}",
+                rests_on=(("sites", name, "region"),),
+            )
+
+
+def zones_differ(name: str, site: AwsSite) -> Findings:
+    """Groups choose among the zones that have subnets."""
+    own = {
+        group: declared.zones if site.network.cidr else ()
+        for group, declared in site.groups.items()
+    }
+    yield from cloud_rules.zones_differ(name, site.zones, own, chosen=True)
+
+
+def subnets_have_room(name: str, site: AwsSite) -> Findings:
+    """A VPC is parted into subnets, none of which may be smaller than sixteen addresses."""
+    cidr = site.network.cidr
+    if cidr and site.zones and (prefix := subnet_prefix(site)) > _SMALLEST:
+        shortest = IPv4Network(cidr).prefixlen - (prefix - _SMALLEST)
+        yield Finding(
+            ("sites", name, "network", "cidr"),
+            f"is too small for a subnet in each zone (got {cidr} for {len(site.zones)} zones)",
+            f"write a prefix of /{shortest} or shorter",
+            rests_on=(("sites", name, "zones"), ("sites", name, "egress")),
+        )
+
+
+def subnet_prefix(site: AwsSite) -> int:
+    """The length of the prefix of every subnet that is made: one for each zone and a spare.
+
+    The first part of the network, as large as the subnets, is for what machines do not use: the
+    gateway's own subnet.
+    """
+    network = IPv4Network(str(site.network.cidr))
+    return network.prefixlen + (len(site.zones)).bit_length()
+
+
+def machines_fit_their_network(name: str, site: AwsSite) -> Findings:
+    """See :func:`vdc.declaration.cloud_rules.machines_fit`; by what subnets hold together."""
+    cidr = site.network.cidr
+    if cidr is None or not site.zones or subnet_prefix(site) > _SMALLEST:
+        return
+    room = len(site.zones) * (2 ** (32 - subnet_prefix(site)) - _KEPT)
+    kept = IPv4Network(cidr).num_addresses - room
+    most = {group: declared.most_machines for group, declared in site.groups.items()}
+    yield from cloud_rules.machines_fit(name, cidr, kept, 0, most)
+
+
+def image_is_known(name: str, site: AwsSite) -> Findings:
+    """Not every publisher tells AWS its latest image."""
+    plain = [group for group in site.groups.values() if not (group.image or group.os)]
+    if plain and not site.image and site.os.release and not parameter(site.os):
+        yield _imageless(("sites", name), str(site.os))
+    for group_name, group in site.groups.items():
+        if group.os and not group.image and group.os.release and not parameter(group.os):
+            yield _imageless(("sites", name, "groups", group_name), str(group.os))
+
+
+def _imageless(path: Path, os: str) -> Finding:
+    return Finding(
+        (*path, "image"),
+        f"is missing, and the publisher of {os} is not known to tell AWS its latest",
+        "add image: with the AMI's ID",
+        rests_on=((*path, "os"), (*path, "os", "name"), (*path, "os", "version")),
+    )
+
+
+def instance_types_fit_their_system(name: str, site: AwsSite) -> Findings:
+    """A type says in its family's name whether its processor is an ARM one."""
+    for group_name, group in site.groups.items():
+        path: Path = ("sites", name, "groups", group_name)
+        os = group.os or site.os
+        for index, kind in enumerate(group.instance_types):
+            if kind in group.instance_types[:index]:
+                yield Finding(
+                    (*path, "instance_types", index),
+                    f"stands there already (got {kind})",
+                    "remove one of the two",
+                )
+            elif _arch(kind) != os.arch:
+                yield Finding(
+                    (*path, "instance_types", index),
+                    f"has {_arch(kind)} processors, and the image is for {os.arch} (got {kind})",
+                    f"write a type with {os.arch} processors, or arch: {_arch(kind)} below os:",
+                    rests_on=((*path, "os"), ("sites", name, "os")),
+                )
+
+
+def _arch(instance_type: str) -> str:
+    """``g`` after the generation's number stands for Graviton; the first generation was a1."""
+    family = instance_type.partition(".")[0]
+    attributes = re.sub(r"^[a-z]+(-[0-9a-z]+)?[0-9]+", "", family)
+    return "arm64" if "g" in attributes or family == "a1" else "amd64"
+
+
+def some_are_of_the_market(name: str, site: AwsSite) -> Findings:
+    """With as many that are not, none is."""
+    for group_name, group in site.groups.items():
+        spot = group.spot
+        if isinstance(spot, Spot) and spot.on_demand >= group.most_machines:
+            path: Path = ("sites", name, "groups", group_name)
+            yield Finding(
+                (*path, "spot", "on_demand"),
+                f"leaves no machine to the market (got {spot.on_demand} of at most "
+                f"{group.most_machines})",
+                "lower it, or write spot: false",
+                rests_on=((*path, "count"),),
+            )
+
+
+def key_is_taken(name: str, site: AwsSite) -> Findings:
+    """EC2 takes keys of two sorts."""
+    if site.access and site.access.key.startswith("ecdsa"):
+        yield Finding(
+            ("sites", name, "access", "key"),
+            f"is of a sort that AWS does not take (got {site.access.key.split()[0]})",
+            "write a key that begins with ssh-ed25519 or ssh-rsa",
+        )
+
+
+def control_stands_elsewhere(name: str, _site: AwsSite, whole: Declaration) -> Findings:
+    """Instances of an Auto Scaling group have no lasting addresses."""
+    if whole.control.site == name:
+        yield Finding(
+            ("control", "site"),
+            f"cannot be a site of kind {_site.kind} (got {name})",
+            "name a site of another kind, whose servers keep their addresses",
+            rests_on=(("sites", name, "kind"),),
+        )
+
+
+def networks_differ(sites: Mapping[str, AwsSite]) -> Findings:
+    """See :func:`vdc.declaration.cloud_rules.networks_differ`."""
+    yield from cloud_rules.networks_differ(
+        {name: site.network.cidr for name, site in sites.items()}
+    )
