@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from openstack.compute.v2.server import Server
+from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 from openstack.network.v2.subnet import Subnet
 
@@ -37,6 +39,12 @@ def credentials(user: str) -> dict[str, str]:
         "user_domain_id": "default",
         "project_domain_id": "default",
     }
+
+
+def member(clouds: Path) -> Connection:
+    """The API as a declaration's user reaches it, by the lab's ``clouds.yaml``."""
+    region = OpenStackConfig(config_files=[str(clouds)], load_envvars=False).get_one(CLOUD)
+    return Connection(config=region)
 
 
 def administrator() -> Connection:
@@ -88,6 +96,28 @@ def limit(cloud: Connection, limits: Mapping[str, int]) -> None:
     """What the user's project may have of nova; -1 is no limit."""
     project = cloud.identity.find_project(CLOUD, ignore_missing=False)
     cloud.compute.update_quota_set(project, **limits)
+
+
+def belongings(cloud: Connection) -> list[str]:
+    """All that a user has in the cloud and that nobody has given everyone."""
+    own = cloud.current_project_id
+    listed = {
+        "server": cloud.compute.servers(),
+        "server group": cloud.compute.server_groups(),
+        "key pair": cloud.compute.keypairs(),
+        "port": cloud.network.ports(project_id=own),
+        "router": cloud.network.routers(project_id=own),
+        "subnet": cloud.network.subnets(project_id=own),
+        "network": cloud.network.networks(project_id=own),
+        "floating IP": cloud.network.ips(project_id=own),
+        "security group": cloud.network.security_groups(project_id=own),
+    }
+    return [
+        f"{sort} {one.name}"
+        for sort, things in listed.items()
+        for one in things
+        if (sort, one.name) != ("security group", "default")  # which every project has
+    ]
 
 
 def instances(cloud: Connection) -> Iterator[Instance]:

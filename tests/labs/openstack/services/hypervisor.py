@@ -34,6 +34,11 @@ class Hypervisor(fake.FakeDriver):
                 )
         return super().spawn(context, instance, *arguments, **options)
 
+    def get_console_output(self, context, instance):
+        """What the node has written that the lab boots for the server."""
+        console = _FAULTS.parent / "nodes" / instance.uuid / "console"
+        return console.read_bytes() if console.exists() else b""
+
 
 def _identity(node):
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, node))
