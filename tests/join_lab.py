@@ -28,16 +28,17 @@ T = TypeVar("T")
 
 
 def admitted(pool: PoolLab, name: str) -> str:
-    """A fresh secret for a node, written with the provisioner's rights and no more."""
-    return _as_provisioner(pool, lambda nomad: admit(nomad, name, SITE, GROUP))
+    """A fresh secret for a node."""
+    return as_provisioner(pool, lambda nomad: admit(nomad, name, SITE, GROUP))
 
 
 def revoked(pool: PoolLab, name: str) -> None:
-    """Ends a node's admission, likewise."""
-    _as_provisioner(pool, lambda nomad: revoke(nomad, name))
+    """Ends a node's admission."""
+    as_provisioner(pool, lambda nomad: revoke(nomad, name))
 
 
-def _as_provisioner(pool: PoolLab, act: Callable[[Nomad], Coroutine[Any, Any, T]]) -> T:
+def as_provisioner(pool: PoolLab, act: Callable[[Nomad], Coroutine[Any, Any, T]]) -> T:
+    """Does something with the provisioner's rights and no more."""
     access = pool.lab.access(pool.lab.token("vdc-provisioner"))
 
     async def run() -> T:

@@ -174,6 +174,59 @@ def test_a_node_without_systemd(machine: Sandbox, source: BundleSource) -> None:
     assert machine.traces() == before
 
 
+METADATA = ("169.254.169.254", "fd00:ec2::254")
+"""Where EC2 answers whoever asks on a machine."""
+
+
+def test_work_is_kept_from_what_its_cloud_says_of_the_machine(
+    machine: Sandbox, source: BundleSource
+) -> None:
+    machine.run(f"""
+        ip netns add beyond
+        ip link set up1 netns beyond
+        ip link set up0 up
+        ip address add fd00::1/64 dev up0 nodad
+        for address in 10.99.0.2/24 fd00::2/64 {METADATA[0]}/32 {METADATA[1]}/128; do
+            ip -n beyond address add $address dev up1 nodad
+        done
+        ip -n beyond link set up1 up
+        ip route add {METADATA[0]} dev up0
+        ip -6 route add {METADATA[1]} dev up0
+        cd /run
+        for address in {" ".join(METADATA)} 10.99.0.2; do
+            ip netns exec beyond {sys.executable} -m http.server --bind $address 80 \
+                >/dev/null 2>&1 &
+        done
+    """)
+    worker(machine, source)
+    machine.run(BOOT)
+    agent_pid(machine)
+
+    def reaches(user: str, address: str) -> bool:
+        host = f"[{address}]" if ":" in address else address
+        ask = f"curl --silent --output /dev/null --max-time 5 http://{host}/"
+        become = f"setpriv --reuid {user} --clear-groups"
+        return machine.run(f"{become} {ask}", check=False).returncode == 0
+
+    for address in (*METADATA, "10.99.0.2"):
+        wait_for("the service", lambda address=address: reaches("root", address))
+    assert [reaches(layout.WORK_USER, address) for address in (*METADATA, "10.99.0.2")] == [
+        False, False, True,
+    ]  # fmt: skip
+    rules = "ip rule show pref 890; ip -6 rule show pref 890"
+    machine.run(f"kill -KILL {agent_pid(machine)}")
+    wait_for(
+        "the agent again",
+        lambda: (
+            machine.run(ANSWERS.format(address="127.0.0.1", role="client"), check=False).returncode
+            == 0
+        ),
+    )
+    assert len(machine.says(rules).splitlines()) == 2
+    machine.run(f"sh {layout.INSTALL} uninstall")
+    assert machine.says(rules) == ""
+
+
 def test_a_node_under_systemd(system: Sandbox, source: BundleSource) -> None:
     before = system.traces()
     worker(system, source)

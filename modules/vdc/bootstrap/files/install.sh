@@ -10,6 +10,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 etc=/etc/vdc lib=/var/lib/vdc run=/run/vdc log=/var/log/vdc system=/etc/systemd/system
 all_units='vdc-boot.service vdc-drain.service vdc-renew.timer vdc-renew.service vdc-logs.service
+vdc-notice.service
 vdc-agent.service vdc-pool.service'
 timesyncd=/etc/systemd/timesyncd.conf.d/vdc.conf
 firewalld=/etc/firewalld/services/vdc.xml
@@ -37,10 +38,7 @@ main() {
 
 install_node() {
     [ -f $etc/node.env ] || die "$etc/node.env is missing; it comes with the node's user data"
-    set -a
-    # shellcheck disable=SC1091 # written by vdc, on the node
-    . $etc/node.env
-    set +a
+    facts
     check
     folders
     programs
@@ -48,11 +46,19 @@ install_node() {
     open_ports
     set_time
     join_pool
+    facts # a machine that was told no name has one now
     if systemd; then run_units; else run_supervised; fi
     # Only the bundle of a server holds the pool service; the agent need not wait for it.
     [ ! -f "$here/wheelhouse.tar.gz" ] || $lib/bin/vdc-pool setup "$here/wheelhouse.tar.gz"
     echo "$VDC_BUNDLE_SHA256" >$lib/installed
     say "$VDC_NAME runs"
+}
+
+facts() {
+    set -a
+    # shellcheck disable=SC1091 # written by vdc, on the node
+    . $etc/node.env
+    set +a
 }
 
 check() {
@@ -186,6 +192,7 @@ join_pool() {
 wanted_units() {
     echo vdc-agent.service
     [ "$VDC_ROLE" != client ] || echo vdc-drain.service vdc-renew.timer
+    [ -z "${VDC_IDENTITY:-}" ] || echo vdc-notice.service
     [ -z "${VDC_LOGS:-}" ] || echo vdc-logs.service
 }
 
@@ -277,6 +284,9 @@ uninstall_node() {
     if selinux && have semanage; then
         semanage fcontext --delete "$lib/bin(/.*)?" 2>/dev/null || :
     fi
+    for family in -4 -6; do
+        ip $family rule del pref 890 prohibit 2>/dev/null || :
+    done
     unset_time
     restart_time
     for user in vdc-work vdc-pool; do
