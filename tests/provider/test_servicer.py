@@ -39,6 +39,8 @@ class Thing(Resource[ThingInputs]):
         return {"state": "running"}
 
     def predict(self, inputs: Mapping[str, Any], old: Outputs | None) -> Outputs:
+        if inputs["name"] == "too long":
+            raise NodeError("the name is too long")
         return {"made": inputs["count"]}
 
     def drifted(self, inputs: ThingInputs, old: Outputs) -> Mapping[str, Drift]:
@@ -49,6 +51,9 @@ class Thing(Resource[ThingInputs]):
             raise ZeroDivisionError
         if inputs.name == "bad":
             raise NodeError("no disk")
+        if inputs.name in ("several", "mixed"):
+            last = ZeroDivisionError() if inputs.name == "mixed" else NodeError("no room")
+            raise ExceptionGroup("at once", [NodeError("no disk"), last, NodeError("no disk")])
         problems = () if inputs.count <= 2 else ("node 3: no room",)
         made = {"made": min(inputs.count, 2), "key": "pem", "state": "running"}
         return Made({**made, "stopping": call.stopping.is_set()}, problems)
@@ -138,6 +143,14 @@ def test_preview_makes_nothing():
     assert decode(ask("Create", request).properties) == {"made": 2}
 
 
+def test_preview_tells_an_error_as_its_own_line():
+    request = provider_pb2.CreateRequest(urn=URN, properties=struct(name="too long", count=2))
+    request.preview = True
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        ask("Create", request)
+    assert caught.value.details() == "the name is too long"
+
+
 def test_create_marks_its_secrets():
     request = provider_pb2.CreateRequest(urn=URN, properties=struct(name="a", count=2))
     answer = ask("Create", request)
@@ -163,7 +176,12 @@ def test_a_partial_failure_records_what_exists_with_every_reason():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("bad", "no disk"), ("defect", "a defect in vdc's provider:\nTraceback")],
+    [
+        ("bad", "no disk"),
+        ("defect", "a defect in vdc's provider:\nTraceback"),
+        ("several", "no disk\nno room"),
+        ("mixed", "a defect in vdc's provider:\n"),
+    ],
 )
 def test_an_error_is_its_own_line_and_a_defect_its_traceback(name, words):
     request = provider_pb2.CreateRequest(urn=URN, properties=struct(name=name, count=1))

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from vdc.errors import NodeError
+from vdc.errors import NodeError, VdcError
 
 Standing = Literal["ready", "leaving", "lost"]
 """A node in the pool: ``leaving`` was taken out of work, ``lost`` does not answer."""
@@ -279,7 +279,7 @@ class _Run:
     async def _wait(self, instance: Instance) -> None:
         try:
             await self._pool.wait_ready(self._want.name(instance))
-        except NodeError as error:
+        except VdcError as error:
             known = await self._fleet.explain(instance.id)
             self._fail(instance, f"{error}; {known}" if known else str(error))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -90,13 +91,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                     for item in error.errors(include_input=False)
                 ]
         if valid:
-            request.news.update(resource.expect(news))
+            async with self._guarded(context):
+                request.news.update(resource.expect(news))
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     async def Diff(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
         resource = await self._resource(request.urn, context)
         old, new = decode(request.old_inputs), decode(request.news)
-        names = (old.keys() | new.keys()) - resource.expect(new).keys()
+        async with self._guarded(context):
+            names = (old.keys() | new.keys()) - resource.expect(new).keys()
         changed = sorted(name for name in names if old.get(name) != new.get(name))
         kind = provider_pb2.PropertyDiff.Kind
         detailed = {
@@ -108,7 +111,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         }
         if not has_unknown(new):
             inputs = resource.inputs.model_validate(new)
-            for path, drift in resource.drifted(inputs, decode(request.olds)).items():
+            async with self._guarded(context):
+                drifted = resource.drifted(inputs, decode(request.olds))
+            for path, drift in drifted.items():
                 detailed.setdefault(path, provider_pb2.PropertyDiff(kind=kind.Value(drift)))
         some = provider_pb2.DiffResponse.DIFF_SOME
         none = provider_pb2.DiffResponse.DIFF_NONE
@@ -125,10 +130,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = await self._resource(request.urn, context)
         raw = decode(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=self._predicted(resource, raw, None))
+            async with self._guarded(context):
+                predicted = resource.predict(raw, None)
+            return provider_pb2.CreateResponse(properties=_outputs(resource, predicted))
         inputs = await self._inputs(resource, raw, context)
         identity = resource.identify(inputs)
-        made = await self._guarded(resource.create(self._call(request.urn), inputs), context)
+        async with self._guarded(context):
+            made = await resource.create(self._call(request.urn), inputs)
         await self._abort_if_partial(resource, identity, made, request.properties, context)
         return provider_pb2.CreateResponse(id=identity, properties=_outputs(resource, made.outputs))
 
@@ -136,9 +144,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = await self._resource(request.urn, context)
         raw, old = decode(request.news), decode(request.olds)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=self._predicted(resource, raw, old))
+            async with self._guarded(context):
+                predicted = resource.predict(raw, old)
+            return provider_pb2.UpdateResponse(properties=_outputs(resource, predicted))
         inputs = await self._inputs(resource, raw, context)
-        made = await self._guarded(resource.update(self._call(request.urn), inputs, old), context)
+        async with self._guarded(context):
+            made = await resource.update(self._call(request.urn), inputs, old)
         await self._abort_if_partial(resource, request.id, made, request.news, context)
         return provider_pb2.UpdateResponse(properties=_outputs(resource, made.outputs))
 
@@ -148,7 +159,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             await self._abort(context, "import is not supported; declare it and run up")
         inputs = await self._inputs(resource, decode(request.inputs), context)
         old = decode(request.properties)
-        found = await self._guarded(resource.read(self._call(request.urn), inputs, old), context)
+        async with self._guarded(context):
+            found = await resource.read(self._call(request.urn), inputs, old)
         if found is None:
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(
@@ -159,7 +171,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = await self._resource(request.urn, context)
         inputs = await self._inputs(resource, decode(request.old_inputs), context)
         old = decode(request.properties)
-        await self._guarded(resource.delete(self._call(request.urn), inputs, old), context)
+        async with self._guarded(context):
+            await resource.delete(self._call(request.urn), inputs, old)
         return empty_pb2.Empty()
 
     # --- shared ------------------------------------------------------------------
@@ -188,22 +201,21 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             await self._abort(context, f"inputs of {resource.token}: {lines}")
         return inputs
 
-    @staticmethod
-    def _predicted(
-        resource: Resource[Any], raw: Mapping[str, Any], old: Mapping[str, Any] | None
-    ) -> Any:
-        return _outputs(resource, resource.predict(raw, old))
-
-    async def _guarded(self, operation: Any, context: Context) -> Any:
-        """Runs a handler: its own errors become one line, a defect its traceback."""
+    @asynccontextmanager
+    async def _guarded(self, context: Context) -> AsyncIterator[None]:
+        """Around a resource's own code: its errors become one line, a defect its traceback."""
         try:
-            return await operation
+            yield
         except VdcError as error:
             await self._abort(context, str(error))
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
-        except Exception:
-            await self._abort(context, f"a defect in vdc's provider:\n{traceback.format_exc()}")
+        except Exception as error:
+            lines = list(_lines(error))
+            if not lines:
+                defect = f"a defect in vdc's provider:\n{traceback.format_exc()}"
+                await self._abort(context, defect)
+            await self._abort(context, "\n".join(dict.fromkeys(lines)))
 
     @staticmethod
     async def _abort(context: Context, message: str) -> NoReturn:
@@ -234,6 +246,15 @@ class _Status(grpc.Status):
         self.code = code
         self.details = details
         self.trailing_metadata = trailing_metadata
+
+
+def _lines(error: BaseException) -> Iterator[str]:
+    """What errors that came together have to say; nothing if one of them is a defect."""
+    if isinstance(error, BaseExceptionGroup) and error.split(VdcError)[1] is None:
+        for inner in error.exceptions:
+            yield from _lines(inner)
+    elif isinstance(error, VdcError):
+        yield str(error)
 
 
 def _outputs(resource: Resource[Any], outputs: Mapping[str, Any]) -> Any:
