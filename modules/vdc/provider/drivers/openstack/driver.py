@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +17,9 @@ from vdc.provider.drivers.openstack.cloud import Cloud
 from vdc.provider.drivers.openstack.maker import Maker
 from vdc.provider.drivers.openstack.marks import Mark, digest
 from vdc.provider.drivers.openstack.model import Template, UserData
-from vdc.provider.drivers.openstack.sdk import sdk
-from vdc.provider.drivers.openstack.sight import AWAKENED_BY, Mine, Sight, seen
+from vdc.provider.drivers.openstack.sight import Mine
 from vdc.provider.drivers.openstack.trail import Trail
-
-# A cloud may fetch the image first; longer than that it takes only when something is wrong.
-_MADE_S = 900.0
-_GONE_S = 600.0
+from vdc.provider.drivers.openstack.watch import Watch
 
 _PORTS = (
     ("http", str(layout.PORTS.http)),
@@ -61,27 +55,26 @@ class OpenstackDriver:
         self._cloud = cloud
         self._door = door
         self._trail = trail
-        self._beginning = beginning
         self._addresses = Addresses(template)
         self._maker = Maker(template, cloud, self._addresses)
-        self._last: Sight | None = None
+        self._watch = Watch(template, cloud, beginning)
         self._fixed = _fixed(template, userdata)
         expires = dict(template.tags).get("vdc-expires", "")
         self.digest = digest(self._fixed, str(template.floating_ip), expires)[:16]
 
     async def owned(self) -> Mapping[str, NodeFacts]:
         """One list of the cloud's servers."""
-        sight = await self._look()
+        sight = await self._watch.look()
         return {name: self._facts(mine) for name, mine in sight.found.items()}
 
     def in_place(self, node: NodeFacts) -> bool:
         """Whether only tags or a floating address differ; a server's own parts never change."""
-        mine = self._last.found.get(node.name) if self._last else None
+        mine = self._watch.last.found.get(node.name) if self._watch.last else None
         return mine is not None and mine.mark.fixed == self._fixed
 
     async def create(self, name: str) -> NodeFacts:
         """Makes, awaits, starts, corrects or replaces the node's server."""
-        sight = self._last or await self._look()
+        sight = await self._watch.sight()
         if name in sight.foreign:
             foreign = sight.foreign[name]
             raise ForeignNodeError(
@@ -100,9 +93,9 @@ class OpenstackDriver:
             await self._trail.enter()
             mark = self._mark(name)
             text = self._userdata(name, await self._door.admit(name))
-            await self._maker.make(mark, text, self._look)
+            await self._maker.make(mark, text, self._watch.look)
         elif mine.state == "stopped":
-            await self._awaken(mine)
+            await self._watch.awaken(mine)
         return await self._settled(name)
 
     async def delete(self, name: str) -> None:
@@ -121,7 +114,7 @@ class OpenstackDriver:
 
         Without a drain and without the pool. Returns the names of the nodes that were there.
         """
-        names = {*(await self._look()).found}
+        names = {*(await self._watch.look()).found}
         for name in sorted(names):
             await self._remove(name)
         kept = await self._cloud.ask("ports", self._addresses.nodes)
@@ -134,7 +127,7 @@ class OpenstackDriver:
 
     async def explain(self, name: str) -> str:
         """How far a node got that is not ready, and the end of its console."""
-        sight = self._last
+        sight = self._watch.last
         mine = sight.found.get(name) if sight else None
         if mine is None:
             return ""
@@ -145,14 +138,9 @@ class OpenstackDriver:
 
     async def tidy(self) -> None:
         """Removes what requests whose answers were lost have made beside the nodes."""
-        sight = self._last or await self._look()
+        sight = await self._watch.sight()
         for twin in sight.twins:
-            await self._end(twin)
-
-    async def _look(self) -> Sight:
-        servers = await self._cloud.servers(self._beginning).fresh()
-        self._last = sight = seen(servers, self._template)
-        return sight
+            await self._watch.end(twin)
 
     def _mark(self, name: str) -> Mark:
         template = self._template
@@ -167,10 +155,10 @@ class OpenstackDriver:
 
     async def _settled(self, name: str) -> NodeFacts:
         """Waits until the server runs and brings to it what can change while it does."""
-        mine = await self._until_made(name)
-        for twin in self._last.twins if self._last else ():
+        mine = await self._watch.until_made(name)
+        for twin in self._watch.last.twins if self._watch.last else ():
             if twin.mark.node == name:
-                await self._end(twin)
+                await self._watch.end(twin)
         cloud, addresses = self._cloud, self._addresses
         if self._template.floating_ip:
             network = await self._maker.network()
@@ -185,80 +173,17 @@ class OpenstackDriver:
             mark = replace(mine.mark, digest=self.digest, tags=self._template.tags)
             old, mine = mine, replace(mine, mark=mark)
             await cloud.ask("metadata", lambda c: _remark(c, old, mark))
-            if self._last:
-                self._last.found[name] = mine
+            if self._watch.last:
+                self._watch.last.found[name] = mine
         return self._facts(mine)
-
-    async def _until_made(self, name: str) -> Mine:
-        mine = await self._until(
-            name,
-            lambda mine: mine is None or mine.server.status not in ("BUILD", "REBUILD"),
-            _MADE_S,
-            "not made",
-        )
-        if mine is None or mine.server.leaving:
-            raise NodeError(f"cloud {self._cloud.name}: the server was removed as soon as it ran")
-        if mine.state != "running":
-            why = mine.server.fault or "the cloud gives no reason"
-            raise NodeError(
-                f"cloud {self._cloud.name}: the server is in state {mine.server.status}: {why}"
-            )
-        return mine
-
-    async def _awaken(self, mine: Mine) -> None:
-        status = mine.server.status
-        way = AWAKENED_BY[status]
-        await self._cloud.ask("start", lambda c: getattr(c.compute, way)(mine.server.id))
-        name = mine.mark.node
-        await self._until(
-            name,
-            lambda now: now is None or (now.server.status != status and not now.server.task),
-            _MADE_S,
-            "not started",
-        )
 
     async def _remove(self, name: str) -> None:
         """Removes all servers of a node and its floating address; already gone is success."""
         cloud, addresses = self._cloud, self._addresses
-        sight = self._last or await self._look()
+        sight = await self._watch.sight()
         await cloud.ask("floating address", lambda c: addresses.release_floating(c, name))
         for mine in sight.every(name):
-            await self._end(mine)
-
-    async def _end(self, mine: Mine) -> None:
-        """Ends one server and returns when the cloud no longer has it."""
-        server = mine.server.id
-        await self._cloud.ask("removal", lambda c: c.compute.delete_server(server))
-        deadline = time.monotonic() + _GONE_S
-        while True:
-            left = [one for one in (await self._look()).every(mine.mark.node) if _is(one, server)]
-            if not left and await self._cloud.ask("removal", lambda c: _gone(c, server)):
-                return
-            if left and left[0].server.status == "ERROR" and not left[0].server.leaving:
-                why = left[0].server.fault or "the cloud gives no reason"
-                raise NodeError(f"cloud {self._cloud.name}: it could not be removed: {why}")
-            if time.monotonic() > deadline:
-                raise NodeError(
-                    f"cloud {self._cloud.name}: the server {server} is still there after "
-                    f"{_GONE_S:.0f} s"
-                )
-
-    async def _until(
-        self, name: str, done: Callable[[Mine | None], bool], within_s: float, what: str
-    ) -> Mine | None:
-        """Looks until a node is as wanted."""
-        try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    mine = (await self._look()).found.get(name)
-                    if done(mine):
-                        return mine
-        except TimeoutError:
-            mine = self._last.found.get(name) if self._last else None
-            status = mine.server.status if mine else "gone"
-            raise NodeError(
-                f"cloud {self._cloud.name}: {what} within {within_s:.0f} s: it is {status}"
-            ) from None
+            await self._watch.end(mine)
 
     def _facts(self, mine: Mine) -> NodeFacts:
         declared = self._template.address(mine.mark.node)
@@ -271,21 +196,6 @@ class OpenstackDriver:
             *(_PORTS if declared else ()),
         )
         return NodeFacts(mine.mark.node, mine.state, mine.mark.digest, facts)
-
-
-def _is(mine: Mine, server: str) -> bool:
-    return mine.server.id == server
-
-
-def _gone(connection: Any, server: str) -> bool:
-    """Whether the cloud says so itself; one that only hides what was removed is told again."""
-    try:
-        status = connection.compute.get_server(server).status
-    except sdk().exceptions.NotFoundException:
-        return True
-    if status == "SOFT_DELETED":
-        connection.compute.delete_server(server, force=True)
-    return bool(status == "DELETED")
 
 
 def _remark(connection: Any, old: Mine, mark: Mark) -> None:

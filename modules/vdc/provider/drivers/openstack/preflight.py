@@ -1,0 +1,180 @@
+"""Whether a cloud would carry what a plan wants there: asked, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from vdc.declaration.finding import Finding, Path
+from vdc.declaration.sites.openstack import OpenstackSite
+from vdc.errors import NodeError
+from vdc.plan import NodeGroup, Plan, Site
+from vdc.plan.tags import GROUP, SITE, ours
+from vdc.provider.drivers.openstack import lookup
+from vdc.provider.drivers.openstack.cloud import Cloud
+from vdc.provider.drivers.openstack.inventory import of_site
+from vdc.provider.drivers.openstack.lookup import Flavor
+from vdc.provider.drivers.openstack.marks import tagged
+from vdc.provider.drivers.openstack.model import Size
+from vdc.provider.drivers.openstack.quota import Need, lacking, read
+
+T = TypeVar("T")
+
+_MHZ_PER_CORE = 1000
+
+
+async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
+    """See :data:`~vdc.provider.drivers.backend.Preflight`."""
+    declared = OpenstackSite.model_validate_json(site.declared)
+    here: Path = ("sites", site.name)
+    try:
+        cloud = of_site(site)
+        await cloud.ask("sign-in", lambda c: c.session.get_project_id())
+    except NodeError as error:
+        return [_unasked(here, declared, error)]
+    asked = _Asked(cloud, here, declared)
+    await asked.network()
+    need = Need()
+    for group in site.groups:
+        await asked.image(group)
+        await asked.zones(group)
+        flavor = await asked.flavor(group)
+        standing = await asked.standing(plan.name, stack)
+        more = max(0, group.count - standing[site.name, group.name])
+        need = need.plus(asked.need(group, flavor, more))
+        await asked.spread(group)
+    await asked.quota(need)
+    return list(dict.fromkeys(asked.findings))
+
+
+def _unasked(here: Path, declared: OpenstackSite, error: NodeError) -> Finding:
+    """Nobody answers, or not to us: of the declaration, the entry or the region is to blame."""
+    said = str(error)
+    if declared.region and "region" in said.lower():
+        return Finding(
+            (*here, "region"),
+            f"cannot be asked (got {declared.region}): {said}",
+            "write a region of the cloud, or leave it out for that of the entry in clouds.yaml",
+        )
+    return Finding(
+        (*here, "cloud"),
+        f"cannot be asked (got {declared.cloud}): {said}",
+        "see that clouds.yaml has this entry, that its address is right and its credential good",
+    )
+
+
+class _Asked:
+    """One cloud's answers, and what they say of a declaration."""
+
+    def __init__(self, cloud: Cloud, here: Path, declared: OpenstackSite) -> None:
+        self.findings: list[Finding] = []
+        self._cloud = cloud
+        self._here = here
+        self._declared = declared
+        self._standing: Counter[tuple[str, str]] | None = None
+
+    async def network(self) -> None:
+        """Whether the network is there, or the one that a new one leads to."""
+        network, path = self._declared.network, (*self._here, "network")
+        if network.cidr is None and network.name:
+            name = network.name
+            await self._found((*path, "name"), lambda c: lookup.network(c, name))
+        if network.router:
+            router = network.router
+            await self._found((*path, "router"), lambda c: lookup.network(c, router))
+
+    async def image(self, group: NodeGroup) -> None:
+        """Whether the image is there and can be used."""
+        own = self._declared.groups.get(group.name)
+        path = (*self._of(group), "image") if own and own.image else (*self._here, "image")
+        wanted = (own and own.image) or self._declared.image
+        await self._found(path, lambda c: lookup.image(c, wanted))
+
+    async def flavor(self, group: NodeGroup) -> Flavor | None:
+        """The flavour; None when there is none."""
+        own = self._declared.groups.get(group.name)
+        wanted = (own.flavor if own else self._declared.flavor) or ""
+        boot = own.boot if own else "image"
+        size = Size(
+            -(-group.size.cpu_mhz // _MHZ_PER_CORE), group.size.memory_mib, group.size.disk_mib
+        )
+        named = (*self._of(group), "flavor") if own else (*self._here, "flavor")
+        unnamed = (*self._of(group), "size") if own else ("control", "size")
+        path: Path = named if wanted else unnamed
+        return await self._found(path, lambda c: lookup.flavor(c, wanted, size, boot))
+
+    async def zones(self, group: NodeGroup) -> None:
+        """Whether the cloud has the zones."""
+        own = self._declared.groups.get(group.name)
+        wanted = (own and own.zones) or self._declared.zones
+        path = (*self._of(group), "zones") if own and own.zones else (*self._here, "zones")
+        if not wanted:
+            return
+        known = await self._cloud.once(
+            "zones", "zones", lambda c: [zone.name for zone in c.compute.availability_zones()]
+        )
+        for index, zone in enumerate(wanted):
+            if zone not in known:
+                self._say(
+                    (*path, index),
+                    f"is no zone of the cloud (got {zone})",
+                    f"write one of {', '.join(sorted(known))}",
+                )
+
+    async def spread(self, group: NodeGroup) -> None:
+        """Whether so many machines can be kept apart."""
+        own = self._declared.groups.get(group.name)
+        if own is None or own.spread != "strict":
+            return
+        limits = await self._cloud.once("quota", "limits", lambda c: c.compute.get_limits())
+        most = limits.absolute.server_group_members
+        if most is not None and 0 <= most < group.count:
+            self._say(
+                (*self._of(group), "spread"),
+                f"cannot hold for {group.count} machines: the cloud keeps {most} apart at most "
+                "(got strict)",
+                "write soft, or make several groups",
+            )
+
+    async def standing(self, datacenter: str, stack: str) -> Counter[tuple[str, str]]:
+        """How many servers of each group there are already, by site and group."""
+        if self._standing is None:
+            servers = await self._cloud.servers(f"{datacenter}-").fresh()
+            marks = [tagged(server.metadata) for server in servers]
+            mine = [tags for tags in marks if ours(tags, datacenter, stack)]
+            self._standing = Counter((tags.get(SITE, ""), tags.get(GROUP, "")) for tags in mine)
+        return self._standing
+
+    def need(self, group: NodeGroup, flavor: Flavor | None, count: int) -> Need:
+        """What so many more machines of a group take."""
+        own = self._declared.groups.get(group.name)
+        floating = self._declared.egress == "public" or bool(own and own.floating_ip)
+        cores, memory_mib = (flavor.cores, flavor.memory_mib) if flavor else (0, 0)
+        return Need(count, count * cores, count * memory_mib, count if floating else 0)
+
+    async def quota(self, need: Need) -> None:
+        """Whether the project may have what it is to get."""
+        if need.servers == 0:
+            return
+        left = await self._cloud.ask("quota", lambda c: read(c, floating=need.floating > 0))
+        for lack in lacking(need, left):
+            self._say(
+                (*self._here, "groups"),
+                f"needs {lack}",
+                "have the project's quota raised, or declare fewer or smaller machines",
+            )
+
+    async def _found(self, path: Path, work: Callable[[Any], T]) -> T | None:
+        """What the cloud has; None after a finding when it has it not."""
+        try:
+            return await self._cloud.ask("look-up", work)
+        except NodeError as error:
+            self._say(path, f"is not to be had: {error}", "write one that the cloud has")
+            return None
+
+    def _of(self, group: NodeGroup) -> Path:
+        return (*self._here, "groups", group.name)
+
+    def _say(self, path: Path, message: str, remedy: str) -> None:
+        self.findings.append(Finding(path, message, remedy))

@@ -1,0 +1,78 @@
+"""What a project may still have in a cloud, against what it is to get. Pure, but for the asking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Need:
+    """An amount of what clouds count: servers, vCPUs, MiB of memory, floating addresses."""
+
+    servers: int = 0
+    cores: int = 0
+    memory_mib: int = 0
+    floating: int = 0
+
+    def plus(self, other: Need) -> Need:
+        """Both together."""
+        return Need(
+            self.servers + other.servers,
+            self.cores + other.cores,
+            self.memory_mib + other.memory_mib,
+            self.floating + other.floating,
+        )
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What is left of each; None where there is no end to it."""
+
+    servers: int | None = None
+    cores: int | None = None
+    memory_mib: int | None = None
+    floating: int | None = None
+
+
+_WORDS = {
+    "servers": "servers",
+    "cores": "vCPUs",
+    "memory_mib": "MiB of memory",
+    "floating": "floating addresses",
+}
+
+
+def lacking(need: Need, quota: Quota) -> Iterator[str]:
+    """What there is too little of: ``12 vCPUs more, and the quota leaves 4``."""
+    for name, word in _WORDS.items():
+        wanted, left = getattr(need, name), getattr(quota, name)
+        if left is not None and wanted > left:
+            yield f"{wanted} {word} more, and the quota leaves {max(left, 0)}"
+
+
+def read(connection: Any, *, floating: bool) -> Quota:
+    """What the project may still have; blocks.
+
+    Args:
+        connection: Of the SDK.
+        floating: Whether floating addresses matter: not every cloud has any.
+    """
+    limits = connection.compute.get_limits().absolute
+    addresses = None
+    if floating:
+        quota = connection.network.get_quota(connection.current_project_id, details=True)
+        known = quota.floating_ips
+        addresses = _left(known["limit"], known["used"] + known.get("reserved", 0))
+    return Quota(
+        servers=_left(limits.instances, limits.instances_used),
+        cores=_left(limits.total_cores, limits.total_cores_used),
+        memory_mib=_left(limits.total_ram, limits.total_ram_used),
+        floating=addresses,
+    )
+
+
+def _left(most: int | None, used: int | None) -> int | None:
+    """A cloud says -1 where it sets no limit."""
+    return None if most is None or most < 0 else most - (used or 0)
