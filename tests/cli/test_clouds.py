@@ -251,7 +251,7 @@ def test_a_run_that_begins_meanwhile_stops_the_reaping(cloud):
     cloud.asks = lambda _site: recorded(pending_operations=[{"resource": {"urn": "x::y"}}])
     done = run("reap", "--yes")
     assert isinstance(done.exception, StackError)
-    assert "has begun meanwhile" in str(done.exception)
+    assert "is at work, or was interrupted" in str(done.exception)
     assert cloud.removed == []
 
 

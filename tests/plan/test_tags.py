@@ -45,6 +45,9 @@ def test_words_of_long_names_fit_and_are_told_apart():
     mine = words(tags(LONG, "local", "cloud"))
     assert all(len(word) <= 60 for word in mine)
     assert ours_by_words(mine, LONG, "local")
+    read_back = dict(word.split("=", 1) for word in mine)
+    assert ours(read_back, LONG, "local")
+    assert not ours(read_back, LONG[:-1] + "x", "local")
     assert not ours_by_words(mine, LONG[:-1] + "x", "local")
 
 

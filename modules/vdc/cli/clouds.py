@@ -102,7 +102,7 @@ def reap(
     if not sites:
         raise typer.BadParameter(f"{site} is no site of {here.declaration.name}")
     environment = {**os.environ, **here.environment()}
-    _settle(here, environment)
+    _settle(here)
     found = _unrecorded(here, environment, plan.name, sites)
     if not found:
         names = ", ".join(_asked(sites)) or "any site: none has a cloud to ask"
@@ -160,8 +160,8 @@ def _asked(sites: Sequence[Site]) -> list[str]:
     return [site.name for site in asked(sites)]
 
 
-def _settle(stack: Stack, environment: Mapping[str, str]) -> None:
-    """Sees to it that no run is at work, whose machines nobody has recorded yet.
+def _settle(stack: Stack) -> None:
+    """Sees to it that no run of this machine is at work.
 
     Raises:
         StackError: One is.
@@ -170,9 +170,6 @@ def _settle(stack: Stack, environment: Mapping[str, str]) -> None:
     mend.await_orphaned_providers()
     if process := mend.running(stack):
         raise StackError(f"a run of the stack is at work (process {process}); wait for its end")
-    state = read(stack, environment)
-    if state and state.pending:
-        mend.clear_pending(stack, environment, _say)  # Pulumi refuses while a run holds the lock
 
 
 def _unrecorded(
@@ -190,7 +187,11 @@ def _unrecorded(
             "forgotten"
         )
     elif state.pending:
-        raise StackError("a run of the stack has begun meanwhile; wait for its end")
+        # What it has made may be recorded nowhere yet, and the next run takes it over.
+        raise StackError(
+            "a run of the stack is at work, or was interrupted; wait for its end, or say vdc up or "
+            "vdc destroy, which take up what it began"
+        )
     return unrecorded(things, mentioned(state.resources if state else ()))
 
 

@@ -139,7 +139,7 @@ class Site:
     @property
     def has_machines(self) -> bool:
         """Whether there are any, or may come to be without a change of the declaration."""
-        return any(group.count for group in self.groups)
+        return any(group.most for group in self.groups)
 
 
 @dataclass(frozen=True)

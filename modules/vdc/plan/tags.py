@@ -45,8 +45,13 @@ def words(marks: Mapping[str, str], longest: int = LONGEST_WORD) -> tuple[str, .
 
 
 def ours(found: Mapping[str, str], datacenter: str, stack: str) -> bool:
-    """Whether a thing with these tags belongs to a stack: both marks, and exactly these."""
-    return found.get(DATACENTER) == datacenter and found.get(STACK) == stack
+    """Whether a thing with these tags belongs to a stack: both marks, and exactly these.
+
+    Tags that were read from words may have been cut there.
+    """
+    whole = {DATACENTER: datacenter, STACK: stack}
+    cut = dict(word.split("=", 1) for word in words(whole))
+    return all(found.get(key) in (whole[key], cut[key]) for key in whole)
 
 
 def ours_by_words(found: Iterable[str], datacenter: str, stack: str) -> bool:
