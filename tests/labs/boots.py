@@ -118,5 +118,5 @@ class Boots:
             if node.up and (not instance.running or node.rebooted):
                 node.stop()
             if instance.running and not node.up and instance.id not in self._off:
-                self._nodes[instance.id] = node
                 node.boot(instance)
+                self._nodes[instance.id] = node

@@ -185,7 +185,8 @@ class Node:
         for process in processes.find(self.folder):
             if process.name() == "unshare" and (inner := process.children()):
                 return int(inner[0].pid)
-        raise AssertionError(f"{self.id} is off: {(self.folder / 'boot.log').read_text()}")
+        log = self.folder / "boot.log"
+        raise AssertionError(f"{self.id} is off: {log.read_text() if log.exists() else 'new'}")
 
     def _result(self) -> dict[str, list[str]] | None:
         try:

@@ -1,0 +1,259 @@
+"""The lab as a whole: a network with moto's AWS on it, and nodes for what that shows as running."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from labs.aws.identity import Authority
+from labs.aws.settings import ENDPOINT, KEY, METADATA, REGION, SECRET, SIDE
+from labs.aws.wishes import Wishes
+from labs.boots import BRIDGE, Boots, Instance, remove_nodes
+from labs.images import machine_image, variant
+from labs.netns import Namespace
+from labs.openstack.services import faults
+from labs.processes import output
+from labs.standin import plugins
+from nomad_lab import wait_for
+from vdc.provider import processes
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
+_PREFIX = "vdc-aws-"
+_TESTS = Path(__file__).parents[2]
+_START_S = 60.0
+_FOREIGN = ("AWS_", "BOTO_")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab by its name; up or down, and nothing of it is kept anywhere else.
+
+    Labs share no process, port or file: each has a network namespace of its own.
+
+    Attributes:
+        name: At most 16 of ``a-z0-9-``.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,15}", self.name):
+            raise ValueError(f"a lab's name has up to 16 of a-z, 0-9 and -, not {self.name!r}")
+
+    @property
+    def folder(self) -> Path:
+        """Holds everything."""
+        return Path(tempfile.gettempdir(), _PREFIX + self.name)
+
+    @property
+    def network(self) -> Namespace:
+        """This side: the API, 10.88.0.254 on the machines' bridge, no way out."""
+        return Namespace(f"vdc-aws-{self.name}")
+
+    @property
+    def authority(self) -> Authority:
+        """Whose certificate the declaration names."""
+        return Authority(self.folder / "keys")
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is to happen at the cloud: quotas, spot notices, images."""
+        return Wishes(self.folder / "wishes")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Of programs that use the lab: its API and credential, and the stand-ins on ``PATH``."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
+        return {
+            **kept,
+            "AWS_ENDPOINT_URL": ENDPOINT,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PATH": f"{self.folder / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+        }
+
+    # --- use ------------------------------------------------------------------------
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """A command, to be run on this side of the lab."""
+        return self.network.command(*words)
+
+    def run(self, *words: str) -> str:
+        """Runs a command on this side of the lab; its output.
+
+        Raises:
+            AssertionError: It failed; with what it said.
+        """
+        return output(self.command(*words))
+
+    def client(self, service: str, **more: Any) -> BaseClient:
+        """boto3's client of a service; used by threads that are in the lab's network."""
+        import boto3
+
+        named = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, **more}
+        return boto3.Session(region_name=REGION).client(service, endpoint_url=ENDPOINT, **named)
+
+    @contextmanager
+    def boots(self) -> Iterator[Boots]:
+        """Meanwhile every instance that the API shows as running does run."""
+        with self.network.entered(), Boots(self, _Shown(self).instances) as boots:
+            yield boots
+
+    @contextmanager
+    def fault(self, fault: faults.Fault) -> Iterator[Callable[[], list[str]]]:
+        """Meanwhile something goes wrong; see :attr:`Wishes.faults`; gives what has met it."""
+        folder, name = self.wishes.faults, secrets.token_hex(3)
+        faults.ask(folder, name, fault)
+        try:
+            yield lambda: faults.met(folder, name)
+        finally:
+            faults.forget(folder, name)
+
+    @contextmanager
+    def quota(self, cpus: int) -> Iterator[None]:
+        """Meanwhile the account may run so many virtual CPUs."""
+        self.wishes.limit(cpus)
+        try:
+            yield
+        finally:
+            self.wishes.limit(None)
+
+    def publish(self, files: Mapping[str, str] | None = None) -> str:
+        """A new Debian 12 with files over it, the newest from now on; its AMI."""
+        ami = f"ami-{secrets.token_hex(9)[:17]}"
+        made = self.folder / f"{ami}.qcow2"
+        variant(machine_image().root, {**self.authority.trust(), **(files or {})}, made)
+        self.wishes.publish(ami, made, IMAGE_PARAMETER)
+        with self.network.entered():
+            images = self.client("ec2")
+            chosen = [{"Name": "image-id", "Values": [ami]}]
+            wait_for(f"image {ami}", lambda: images.describe_images(Filters=chosen)["Images"])
+        return ami
+
+    # --- life -----------------------------------------------------------------------
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of it is there."""
+        return self.folder.exists() or self.network.path.exists()
+
+    def up(self) -> None:
+        """Makes the lab, which must not exist; returns when its API answers."""
+        if self.exists:
+            raise AssertionError(f"lab {self.name} is there already, in {self.folder}")
+        self.folder.mkdir(mode=0o711)
+        self.network.make()
+        self.network.bridge(BRIDGE, f"{SIDE}/24")
+        self.network.ip("address", "add", f"{METADATA}/32", "dev", BRIDGE)
+        self.authority.make()
+        self.wishes.make()
+        plugins(self.folder / "bin")
+        self._start_names()
+        self._start_server()
+        self.publish()
+
+    def down(self) -> None:
+        """Removes the lab, or what is left of it."""
+        remove_nodes(self)
+        left = processes.belonging_to(self.folder)
+        for process in left:
+            process.kill()
+        _, left = psutil.wait_procs(left, 15)
+        assert not left, f"do not end: {left}"
+        self.network.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start_names(self) -> None:
+        """A name server on every address that the bridge gets; it knows AWS, and nobody else."""
+        words = (
+            *("dnsmasq", "--conf-file=/dev/null", "--pid-file=", "--user=root"),
+            *("-8", str(self.folder / "dnsmasq.log")),
+            *(f"--interface={BRIDGE}", "--bind-dynamic", "--no-resolv", "--no-hosts"),
+            f"--address=/amazonaws.com/{SIDE}",
+            f"--host-record=side.lab,{SIDE}",
+        )
+        subprocess.run(self.command(*words), check=True)  # which goes into the background
+
+    def _start_server(self) -> None:
+        log = self.folder / "server.log"
+        server = (sys.executable, "-m", "labs.aws.server", str(self.folder))
+        words = self.command("env", f"PYTHONPATH={_TESTS}:{_TESTS.parent / 'modules'}", *server)
+        started = processes.start(words, self.folder, log)
+
+        def answers() -> bool:
+            assert processes.alive(started), processes.last_words(log, 20)
+            ask = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", ENDPOINT)
+            return subprocess.run(self.command(*ask)).returncode == 0
+
+        wait_for("the API", answers, _START_S)
+
+
+class _Shown:
+    """What the API shows; what never changes of an instance is asked once."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab, self._ec2 = lab, lab.client("ec2")
+        self._known: dict[str, Instance] = {}
+
+    def instances(self) -> list[Instance]:
+        """Those that run."""
+        chosen = [{"Name": "instance-state-name", "Values": ["running"]}]
+        pages = self._ec2.get_paginator("describe_instances").paginate(Filters=chosen)
+        found = [it for page in pages for one in page["Reservations"] for it in one["Instances"]]
+        self._known = {it["InstanceId"]: self._instance(it) for it in found}
+        return list(self._known.values())
+
+    def _instance(self, it: dict[str, Any]) -> Instance:
+        id = it["InstanceId"]  # noqa: A001 - the cloud's word
+        if id in self._known:
+            return self._known[id]
+        said = self._ec2.describe_instance_attribute(InstanceId=id, Attribute="userData")
+        (subnet,) = self._ec2.describe_subnets(SubnetIds=[it["SubnetId"]])["Subnets"]
+        network = ipaddress.ip_network(subnet["CidrBlock"])
+        root = self._lab.wishes.images().get(it["ImageId"])
+        return Instance(
+            id=id,
+            name=it["PrivateDnsName"].partition(".")[0],
+            user_data=base64.b64decode(said["UserData"].get("Value", "")),
+            address=it["PrivateIpAddress"],
+            gateway=str(network[1]),
+            prefix_len=network.prefixlen,
+            root=Path(root[0]) if root else None,
+        )
+
+
+def labs() -> list[Lab]:
+    """Every lab that is there."""
+    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")
+    return sorted((Lab(path.name.removeprefix(_PREFIX)) for path in found), key=lambda it: it.name)
+
+
+@contextmanager
+def aws_lab(name: str = "") -> Iterator[Lab]:
+    """A lab that is up; nothing of it is left after. Without a name it has one of its own."""
+    lab = Lab(name or f"t{secrets.token_hex(3)}")
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()
