@@ -38,15 +38,23 @@ async def _engine_gone(address: str) -> None:
             await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
 
 
-async def serve(engine: str | None) -> None:
-    """Serves until a signal, or until the engine at this address is gone; then ends the process."""
+async def serve(
+    engine: str | None, servicer: provider_pb2_grpc.ResourceProviderServicer | None = None
+) -> None:
+    """Serves until a signal, or until the engine at this address is gone; then ends the process.
+
+    Args:
+        engine: Its address.
+        servicer: What is served, when it is not all our resources.
+    """
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", _MESSAGE_BYTES),
             ("grpc.max_send_message_length", _MESSAGE_BYTES),
         ]
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(RESOURCES), server)
+    served = servicer or Servicer(RESOURCES)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(served, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(f"{port}\n")
