@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from vdc.pool import refusal
 from vdc.pool.auth import Guard
 from vdc.pool.declared import router as declared
+from vdc.pool.joining.bundles import router as bundles
 from vdc.pool.joining.routes import router as joining
 from vdc.pool.routes import router
 from vdc.pool.service import Service
@@ -47,6 +48,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(router)
     app.include_router(declared)
     app.include_router(supply)
+    app.include_router(bundles)
     app.include_router(joining)
     app.include_router(depot())
 

@@ -45,14 +45,17 @@ class Openstack(MachineSite):
         super().__init__(site, datacenter, authority, opts)
         self._declared = OpenstackSite.model_validate_json(site.declared)
         stack = pulumi.get_stack()
-        self._name = fitted(f"vdc_{datacenter}_{stack}_{site.name}", _LONGEST_NAME)
+        self._name = fitted(f"{datacenter}-{site.name}", _LONGEST_NAME)
+        # What bears no tags says by its name alone whose it is; nothing else is called so.
+        self._marked = fitted(f"vdc_{datacenter}_{stack}_{site.name}", _LONGEST_NAME)
         marks = tags(datacenter, stack, site.name, expires=self._declared.expires or "")
         self._words = list(words(marks))
         self._provider = Provider(
             site.name,
             cloud=self._declared.cloud,
             region=self._declared.region,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Nothing is touched in a cloud while the authority refuses what is declared.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[authority]),
         )
         self._inside = pulumi.ResourceOptions(parent=self, provider=self._provider)
         self._network = self._networked()
@@ -137,7 +140,7 @@ class Openstack(MachineSite):
         label = "-".join(filter(None, (self.site.name, of)))
         group = networking.SecGroup(
             label,
-            name=fitted("_".join(filter(None, (self._name, of))), _LONGEST_NAME),
+            name=fitted("-".join(filter(None, (self._name, of))), _LONGEST_NAME),
             description=f"Machines of site {self.site.name}, made by vdc",
             # The cloud's own let everything out; what is declared here says so itself.
             delete_default_rules=True,
@@ -167,7 +170,7 @@ class Openstack(MachineSite):
             return ""
         made = compute.Keypair(
             self.site.name,
-            name=self._name,
+            name=self._marked,
             public_key=self._declared.access.key,
             # Two of one name cannot be there at once.
             opts=pulumi.ResourceOptions.merge(
@@ -183,7 +186,7 @@ class Openstack(MachineSite):
             return ""
         made = compute.ServerGroup(
             f"{self.site.name}-{group}",
-            name=fitted(f"{self._name}_{group}", _LONGEST_NAME),
+            name=fitted(f"{self._marked}_{group}", _LONGEST_NAME),
             policies=_SPREAD[spread],
             opts=self._inside,
         )

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
@@ -18,6 +17,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from vdc.errors import SchedulerError
+from vdc.pool.joining.bundles import bundle as archive_of
 from vdc.pool.joining.desk import Credentials, Desk, RefusedError
 from vdc.pool.joining.identities import Evidence
 from vdc.pool.service import Service
@@ -95,7 +95,7 @@ async def bundle(sha256: str, request: Request) -> Response:
     service: Service = request.app.state.service
     if service.config.join is None or not _DIGEST.fullmatch(sha256):
         return _nothing()
-    file = await asyncio.to_thread(_bundle, service.config.join.bundles_dir, sha256)
+    file = await asyncio.to_thread(archive_of, service.config.join.bundles_dir, sha256)
     return FileResponse(file, media_type="application/gzip") if file else _nothing()
 
 
@@ -110,14 +110,6 @@ async def _answer(asked: Coroutine[Any, Any, Credentials]) -> Response:
         _LOG.warning("a node could not be answered: %s", error)
         line = "the scheduler does not answer; ask again later\n"
         return PlainTextResponse(line, 503, {"Retry-After": str(_AWAY_S)})
-
-
-def _bundle(folder: Path, sha256: str) -> Path | None:
-    """The archive of this content; beside each lies a file with its sum."""
-    for written in folder.glob("*/sha256"):
-        if written.read_text().strip() == sha256:
-            return next(written.parent.glob("*.tar.gz"), None)
-    return None
 
 
 def _nothing() -> Response:

@@ -37,7 +37,7 @@ def _service(request: Request) -> Service:
     return service
 
 
-async def _changer(request: Request) -> Caller:
+async def changer(request: Request) -> Caller:
     """Who may run work may bring what it needs; the scheduler judges, as it does of work."""
     caller: Caller = request.state.caller
     service = _service(request)
@@ -57,7 +57,7 @@ async def _artifact(package: str, sha256: str, request: Request) -> Artifact:
 
 # Of what type is not said to FastAPI, which would have to import the library for it.
 Wanted = Annotated[Any, Depends(_artifact)]
-Changer = Annotated[Caller, Depends(_changer)]
+Changer = Annotated[Caller, Depends(changer)]
 
 
 @router.get("")

@@ -17,6 +17,7 @@ from vdc.provider.drivers.openstack.marks import realm
 from vdc.provider.drivers.openstack.model import Boot, Size, Spread, Template
 from vdc.provider.drivers.openstack.trail import Step, Trail
 from vdc.provider.machines import MachineInputs, briefing, software
+from vdc.provider.offering import offer
 from vdc.provider.resource import Call, Inputs, Made, Outputs
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
@@ -101,7 +102,12 @@ class OpenstackNodeGroup(NodeGroup[OpenstackInputs]):
         )
 
     async def create(self, call: Call, inputs: OpenstackInputs) -> Made:
-        """See the group logic; what lost answers have left goes at the end."""
+        """See the group logic; work nodes find their software at the pool when they boot.
+
+        What lost answers have left goes at the end.
+        """
+        if inputs.role == "client" and inputs.count:
+            await offer(software(inputs, inputs.arch), inputs)
         made = await super().create(call, inputs)
         try:
             await self.driver(inputs, None).tidy()
