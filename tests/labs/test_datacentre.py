@@ -1,4 +1,4 @@
-"""One pool of containers, a virtual machine and a machine taken in over SSH; Spark over them."""
+"""One pool on hardware: servers, containers, a virtual machine, a machine taken in over SSH."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from e2e.checkout import Checkout, checkout
 from labs.images import machine_image, sha256
 from labs.libvirt import Lab, libvirt_lab
 from labs.libvirt.domains import Domain
 from labs.libvirt.host import BRIDGE
-from labs.libvirt.lab import SIDE
+from vdc.home import Home
+from vdc.library import load
+from vdc.provider.agent import architecture
+from vdc.provider.release import wheelhouse
 
 pytestmark = [
     pytest.mark.real,
@@ -25,15 +31,35 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces with a root of their own need root"),
 ]
 
+# Outside of what the lab's DHCP gives away.
+ADDRESSES = ["10.88.0.201", "10.88.0.202", "10.88.0.203"]
+SERVER = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
 ROOMY = {"cpu": 2, "memory": "3GiB", "disk": "4GiB"}
 # Too small for a Spark worker, which emulation would make wait for.
 SMALL = {"cpu": 1, "memory": "768MiB", "disk": "4GiB"}
 DRAIN = {"deadline": "60s"}
+WORKERS = ["dc-metal-workers-m1", "dc-rack-boxes-0", "dc-rack-boxes-1", "dc-rack-vms-0"]
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def wheels() -> Path:
+    """What an administrator has brought along: Spark, and what pip wants to look into it."""
+    software = load().get("spark").artifacts[0]
+    folder = Home.of_user().cache / "labs" / f"software-{software.sha256[:16]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            part = folder.with_suffix(".part")
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", part]
+            subprocess.run([*pip, software.pypi, "setuptools", "wheel"], check=True)
+            part.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(wheels: Path) -> Iterator[Lab]:  # noqa: ARG001 - fetched while there is a way out
     """This process and what it starts live on this side of the lab's network."""
+    wheelhouse(architecture(), Home.of_user())
     with libvirt_lab() as lab, lab.network.entered():
         yield lab
 
@@ -58,21 +84,30 @@ def machine(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, obj
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack(lab: Lab, machine: dict[str, object]) -> Iterator[Checkout]:
-    """A declaration of all of it; nothing is made yet."""
+    """All of it, made by one command; destroyed with nothing left."""
     with checkout("dc", patience_s=900) as made:
         made.declaration.write_text(yaml.safe_dump(_document(lab, machine), sort_keys=False))
+        print(f"up: {made.vdc('up', '--yes').seconds:.0f} s")
         yield made
+        made.vdc("destroy", "--yes")
+        assert made.left() == []
+        for host in lab.hosts:
+            assert host.virsh(host.lxc, "list", "--all", "--name").split() in ([], ["metal"])
 
 
 def _document(lab: Lab, machine: dict[str, object]) -> dict[str, object]:
     image = machine_image()
     return {
         "name": "dc",
-        "control": {"site": "here", "addresses": [SIDE]},
+        "control": {
+            "site": "rack",
+            "servers": len(ADDRESSES),
+            "addresses": ADDRESSES,
+            "size": SERVER,
+        },
         "sites": {
-            "here": {"kind": "local"},
             "rack": {
                 "kind": "libvirt",
                 "hosts": {
@@ -105,15 +140,32 @@ def _debian(image: Path) -> dict[str, object]:
     }
 
 
-def test_spark_computes_over_machines_of_every_sort(stack: Checkout) -> None:
-    made = stack.vdc("up", "--yes")
-    print(f"up: {made.seconds:.0f} s")
-    assert sorted(stack.ready()) == [
-        "dc-metal-workers-m1", "dc-rack-boxes-0", "dc-rack-boxes-1", "dc-rack-vms-0",
-    ]  # fmt: skip
+def test_one_pool_of_two_sites(stack: Checkout) -> None:
+    assert sorted(stack.ready()) == WORKERS
     shown = json.loads(stack.vdc("pool", "--output", "json").stdout)
     assert {group["site"] for group in shown["groups"]} == {"metal", "rack"}
+    assert stack.profile.address == f"https://{ADDRESSES[0]}:4650"
 
+
+def test_a_second_up_changes_nothing(stack: Checkout) -> None:
+    done = stack.vdc("up", "--yes")
+    assert "unchanged" in done.stdout
+    assert "changed\n" not in done.stdout.replace("unchanged\n", "")
+
+
+@pytest.mark.usefixtures("stack")
+def test_servers_are_spread_over_the_hosts(lab: Lab) -> None:
+    carried = [
+        sum("servers" in name for name in host.virsh(host.lxc, "list", "--name").split())
+        for host in lab.hosts
+    ]
+    assert sorted(carried) == [1, 2]
+
+
+def test_spark_computes_over_machines_of_every_sort(stack: Checkout, wheels: Path) -> None:
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    bring = replace(stack, environment={**stack.environment, **offline})
+    bring.vdc("supply", "spark")
     stack.vdc("install", "spark", "--name", "pi", "--set", "workers=3")
     said = stack.vdc("submit", "pi", "example:pi", "--", "20").stdout
     assert re.search(r"Pi is roughly 3\.1", said), said
@@ -122,6 +174,3 @@ def test_spark_computes_over_machines_of_every_sort(stack: Checkout) -> None:
     nodes = {each["NodeName"] for each in allocations if each["TaskGroup"] == "worker"}
     assert "dc-metal-workers-m1" in nodes
     assert nodes & {"dc-rack-boxes-0", "dc-rack-boxes-1"}
-
-    stack.vdc("destroy", "--yes")
-    assert stack.left() == []
