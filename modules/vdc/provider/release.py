@@ -21,7 +21,9 @@ import vdc
 from vdc.errors import ToolchainError, VdcError
 from vdc.home import Home
 from vdc.provider import wheels
+from vdc.provider.agent import agent_program
 from vdc.provider.archive import Archive, Member, packed
+from vdc.provider.bundle import bundle
 
 _ROOT = Path(vdc.__file__).parents[2]
 _LOCK = Path("toolchain/python/pool.lock")
@@ -156,21 +158,35 @@ def _build(target: Path) -> None:
         raise ToolchainError(f"vdc's own wheel cannot be built: {said[-1] if said else ''}")
 
 
+def _put(made: Archive, target: Path) -> None:
+    shutil.copyfile(made.path, target)
+    summed = target.with_name(f"{target.name}.sha256")
+    summed.write_text(f"{made.sha256}  {target.name}\n", encoding="ascii")
+    sys.stdout.write(f"{target}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """``python -m vdc.provider.release``: writes the wheelhouse and its sum into a folder."""
+    """``python -m vdc.provider.release``: writes what servers install, with sums, into a folder.
+
+    The wheelhouse; and with nomad on PATH a server's whole software, for servers that fetch it.
+    """
     parser = argparse.ArgumentParser(prog="vdc.provider.release", description=__doc__)
     parser.add_argument("--arch", choices=sorted(wheels.MACHINES), action="append", required=True)
     parser.add_argument("--into", type=Path, required=True, help="folder")
     options = parser.parse_args(arguments)
     try:
         options.into.mkdir(parents=True, exist_ok=True)
+        home = Home.of_user()
         for arch in options.arch:
-            made = wheelhouse(arch, Home.of_user())
-            target = options.into / made.path.name
-            shutil.copyfile(made.path, target)
-            summed = target.with_name(f"{target.name}.sha256")
-            summed.write_text(f"{made.sha256}  {target.name}\n", encoding="ascii")
-            sys.stdout.write(f"{target}\n")
+            made = wheelhouse(arch, home)
+            _put(made, options.into / made.path.name)
+            whole = f"vdc-server-{vdc.__version__}-{arch}.tar.gz"
+            try:
+                agent = agent_program(arch)
+            except ToolchainError as error:
+                sys.stderr.write(f"{whole} is left out: {error}\n")
+                continue
+            _put(bundle(arch, agent, home, made.path), options.into / whole)
     except VdcError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
