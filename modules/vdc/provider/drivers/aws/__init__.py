@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NoReturn
 
-from vdc.errors import StackError
+from vdc.provider.drivers.aws.cloud import shared
+from vdc.provider.drivers.aws.fleet import AwsFleet
+from vdc.provider.resources.fleet_members import MembersInputs
 
-__all__ = ["fleet", "owners", "reap"]
+__all__ = ["AwsFleet", "fleet", "owners", "reap"]
 
 
-def fleet(_inputs: object) -> NoReturn:
-    """The group's machines as the cloud has them.
-
-    Raises:
-        StackError: Always, as yet.
-    """
-    raise StackError("Auto Scaling groups cannot be asked yet")
+def fleet(inputs: MembersInputs) -> AwsFleet:
+    """A group's machines as the cloud has them."""
+    return AwsFleet(shared(inputs.account, inputs.region, inputs.profile), inputs.fleet)
 
 
 def owners(_stack: str) -> frozenset[str]:
