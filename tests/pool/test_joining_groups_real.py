@@ -99,7 +99,9 @@ def test_a_machine_finds_its_name_and_becomes_a_node(machine, pool, shell):
     done = call(machine, "join")
     assert done.returncode == 0, done.stderr
     assert json.loads(machine.config.read_text())["name"] == machine.name
-    assert f"VDC_NAME={machine.name}\n" in (machine.root / "etc/vdc/node.env").read_text()
+    facts = machine.root / "etc/vdc/node.env"
+    assert facts.read_text().endswith(f"\nVDC_NAME={machine.name}\n")
+    assert facts.stat().st_mode & 0o777 == 0o644
     assert not machine.secret_file.exists()
     machine.start()
     wait_for("the node", lambda: machine.ready, 60)
