@@ -23,6 +23,7 @@ KIND = Kind(
         ),
         "image_holds_its_system": lambda name, site, _: rules.image_holds_its_system(name, site),
         "flavor_is_for_servers": rules.flavor_is_for_servers,
+        "bundle_is_where_control_is": rules.bundle_is_where_control_is,
         "zones_differ": lambda name, site, _: rules.zones_differ(name, site),
         "machines_fit_their_network": rules.machines_fit_their_network,
         "servers_are_in_their_network": rules.servers_are_in_their_network,
