@@ -75,23 +75,29 @@ class Site(pulumi.ComponentResource):
             self.kind,
             f"{self.site.name}-{group.name}",
             {
-                "stack": pulumi.get_stack(),
-                "datacenter": self.datacenter,
-                "site": self.site.name,
-                "group": group.name,
+                **self.named(group),
                 "role": group.role,
-                "prefix": group.prefix,
                 "count": group.count,
                 "members": list(group.members),
                 "cpu_mhz": group.size.cpu_mhz,
                 "memory_mib": group.size.memory_mib,
                 "disk_mib": group.size.disk_mib,
-                "drain_deadline_s": group.drain_deadline_s,
                 "ca_cert": self.authority.ca_cert,
                 **more,
             },
             pulumi.ResourceOptions(parent=self, depends_on=list(depends_on)),
         )
+
+    def named(self, group: plan.NodeGroup) -> Mapping[str, Any]:
+        """Which group it is, and how work leaves it; what every resource about a group is told."""
+        return {
+            "stack": pulumi.get_stack(),
+            "datacenter": self.datacenter,
+            "site": self.site.name,
+            "group": group.name,
+            "prefix": group.prefix,
+            "drain_deadline_s": group.drain_deadline_s,
+        }
 
     def carrying(self, control: plan.Control) -> Mapping[str, Any]:
         """What control servers of any kind hold, and how the provider asks for their health."""

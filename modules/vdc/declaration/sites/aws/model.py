@@ -48,9 +48,9 @@ REGION = Form(
 ZONE = Form(
     name="aws-zone",
     noun="an availability zone",
-    rule="its region's code and its letter",
+    rule="its region's code and its letter, a to g",
     example="eu-central-1a",
-    pattern=rf"^{_REGION}[a-z]$",
+    pattern=rf"^{_REGION}[a-g]$",
     hint=_zone_hint,
 )
 PROFILE = Form(
@@ -102,7 +102,7 @@ class Network(Model):
     subnets: tuple[Annotated[str, Written(SUBNET)], ...] = declared(
         "The subnets of the existing VPC over which machines are spread.",
         default=(),
-        change="in-place",
+        change="replace",
     )
     cidr: NetworkAddress | None = declared(
         "A VPC to make, with a subnet in each of the site's zones.", default=None, change="replace"
@@ -136,7 +136,7 @@ class AwsGroup(cloud.CloudGroup):
     zones: tuple[Zone, ...] = declared(
         "The availability zones over which they are spread, where not all of the site's.",
         default=(),
-        change="in-place",
+        change="replace",
     )
     image: Ami | None = declared(
         "The machine image, where that differs from the site's.", default=None, change="replace"
@@ -169,7 +169,7 @@ class AwsSite(cloud.CloudSite):
     zones: tuple[Zone, ...] = declared(
         "The availability zones in which the VPC that is made has subnets.",
         default=(),
-        change="in-place",
+        change="replace",
     )
     image: Ami | None = declared(
         "The machine image; left out: the latest that the system's publisher names, so that an "

@@ -11,6 +11,7 @@ from vdc.declaration import cloud_rules
 from vdc.declaration.finding import Finding, Findings, Path
 from vdc.declaration.sites.aws.images import parameter
 from vdc.declaration.sites.aws.model import AwsSite, Spot
+from vdc.declaration.sites.aws.subnets import PARTS_BITS, subnet_prefix
 
 if TYPE_CHECKING:
     from vdc.declaration.model import Declaration
@@ -133,34 +134,22 @@ def zones_differ(name: str, site: AwsSite) -> Findings:
 
 
 def subnets_have_room(name: str, site: AwsSite) -> Findings:
-    """A VPC is parted into subnets, none of which may be smaller than sixteen addresses."""
+    """A VPC is parted into eight subnets, none of which may be smaller than sixteen addresses."""
     cidr = site.network.cidr
-    if cidr and site.zones and (prefix := subnet_prefix(site)) > _SMALLEST:
-        shortest = IPv4Network(cidr).prefixlen - (prefix - _SMALLEST)
+    if cidr and subnet_prefix(cidr) > _SMALLEST:
         yield Finding(
             ("sites", name, "network", "cidr"),
-            f"is too small for a subnet in each zone (got {cidr} for {len(site.zones)} zones)",
-            f"write a prefix of /{shortest} or shorter",
-            rests_on=(("sites", name, "zones"), ("sites", name, "egress")),
+            f"is too small to be parted into a subnet for each zone (got {cidr})",
+            f"write a prefix of /{_SMALLEST - PARTS_BITS} or shorter",
         )
-
-
-def subnet_prefix(site: AwsSite) -> int:
-    """The length of the prefix of every subnet that is made: one for each zone and a spare.
-
-    The first part of the network, as large as the subnets, is for what machines do not use: the
-    gateway's own subnet.
-    """
-    network = IPv4Network(str(site.network.cidr))
-    return network.prefixlen + (len(site.zones)).bit_length()
 
 
 def machines_fit_their_network(name: str, site: AwsSite) -> Findings:
     """See :func:`vdc.declaration.cloud_rules.machines_fit`; by what subnets hold together."""
     cidr = site.network.cidr
-    if cidr is None or not site.zones or subnet_prefix(site) > _SMALLEST:
+    if cidr is None or not site.zones or subnet_prefix(cidr) > _SMALLEST:
         return
-    room = len(site.zones) * (2 ** (32 - subnet_prefix(site)) - _KEPT)
+    room = len(site.zones) * (2 ** (32 - subnet_prefix(cidr)) - _KEPT)
     kept = IPv4Network(cidr).num_addresses - room
     most = {group: declared.most_machines for group, declared in site.groups.items()}
     yield from cloud_rules.machines_fit(name, cidr, kept, 0, most)

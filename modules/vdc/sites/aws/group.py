@@ -1,0 +1,229 @@
+"""One group of a site in AWS: a launch template, and the Auto Scaling group that uses it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_aws import autoscaling, ec2
+
+from vdc.declaration.sites.aws import AwsGroup, Spot
+from vdc.plan import model as plan
+from vdc.plan.naming import fitted
+from vdc.plan.tags import TEMPLATE
+from vdc.sites.aws.network import Marks
+
+HOOK = "vdc-drained"
+"""What waits for a machine to say that its work has moved, before it is ended."""
+
+_LONGEST_NAME = 128
+_MIB_PER_GIB = 1024
+_MHZ_PER_CORE = 1000
+_MOST_WAIT_S = 7200
+_AFTER_DRAIN_S = 120
+
+# Each of these would end or move machines by itself, without a drain. A dead machine's
+# replacement (HealthCheck, ReplaceUnhealthy) is left on: there is nothing on it to move.
+_SUSPENDED = ["AZRebalance", "AlarmNotification", "InstanceRefresh", "ScheduledActions"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What machines boot.
+
+    Attributes:
+        id: The AMI's.
+        device: What it calls its disk.
+    """
+
+    id: pulumi.Input[str]
+    device: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machines of a group are made from.
+
+    Attributes:
+        image: What they boot.
+        user_data: What they are told; secret.
+        digest: Of what they are told, the group's secret apart.
+        profile: ARN of the instance profile.
+        security_group: Id.
+        key_name: Of the key pair; None for nobody's.
+        public: Whether they get a public address; None as their subnet has it.
+        zones: Where they are; another choice is another template.
+    """
+
+    image: Image
+    user_data: pulumi.Output[str]
+    digest: pulumi.Output[str]
+    profile: pulumi.Output[str]
+    security_group: pulumi.Output[str]
+    key_name: pulumi.Input[str] | None
+    public: bool | None
+    zones: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What has been made.
+
+    Attributes:
+        template: What changes when machines are to be replaced; every one carries it as a tag.
+        parts: What must be there before the first machine is asked for.
+    """
+
+    template: pulumi.Output[str]
+    parts: Sequence[pulumi.Resource]
+
+
+def fleet(
+    group: plan.NodeGroup,
+    declared: AwsGroup,
+    machine: Machine,
+    subnets: Sequence[pulumi.Input[str]],
+    name: str,
+    marks: Marks,
+    ways: Sequence[pulumi.Resource],
+) -> Fleet:
+    """Makes the group, without a machine: how many there are is for ``vdc:cloud:Members`` to say.
+
+    Args:
+        group: As planned.
+        declared: As declared.
+        machine: What its machines are made from.
+        subnets: Where they may be.
+        name: What the Auto Scaling group is called.
+        marks: What its other resources are called.
+        ways: What is there before machines are, and goes after them.
+    """
+    kinds = _kinds(group, declared)
+    made_from = _made_from(group, machine)
+    template = pulumi.Output.json_dumps(
+        {**made_from, "told": machine.digest, "kinds": kinds, "zones": sorted(machine.zones)}
+    ).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
+    launched = _launch_template(made_from, machine, template, marks)
+    scaled = autoscaling.Group(
+        marks.label,
+        name=name,
+        min_size=0,
+        max_size=group.most + max(1, group.most // 10),
+        vpc_zone_identifiers=list(subnets),
+        mixed_instances_policy={
+            "launch_template": {
+                "launch_template_specification": {
+                    "launch_template_id": launched.id,
+                    "version": launched.latest_version.apply(str),
+                },
+                "overrides": kinds,
+            },
+            "instances_distribution": _distribution(declared),
+        },
+        health_check_type="EC2",
+        protect_from_scale_in=True,
+        suspended_processes=_SUSPENDED,
+        wait_for_capacity_timeout="0",
+        tags=[
+            {"key": key, "value": value, "propagate_at_launch": True}
+            for key, value in marks.tags.items()
+        ],
+        opts=pulumi.ResourceOptions.merge(
+            marks.opts,
+            pulumi.ResourceOptions(ignore_changes=["desiredCapacity"], depends_on=list(ways)),
+        ),
+    )
+    hook = autoscaling.LifecycleHook(
+        marks.label,
+        name=HOOK,
+        autoscaling_group_name=scaled.name,
+        lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
+        default_result="CONTINUE",
+        heartbeat_timeout=min(group.drain_deadline_s + _AFTER_DRAIN_S, _MOST_WAIT_S),
+        opts=marks.opts,
+    )
+    return Fleet(template, (scaled, hook))
+
+
+def _made_from(group: plan.NodeGroup, machine: Machine) -> dict[str, Any]:
+    """The part of a launch template of which machines are made; another one replaces them."""
+    interface: dict[str, Any] = {
+        "device_index": 0,
+        "security_groups": [machine.security_group],
+        "delete_on_termination": "true",
+    }
+    if machine.public is not None:
+        interface["associate_public_ip_address"] = str(machine.public).lower()
+    disk = {
+        "volume_size": -(-group.size.disk_mib // _MIB_PER_GIB),
+        "volume_type": "gp3",
+        "encrypted": "true",
+        "delete_on_termination": "true",
+    }
+    made: dict[str, Any] = {
+        "image_id": machine.image.id,
+        "iam_instance_profile": {"arn": machine.profile},
+        # Work runs one hop further away than the machine, and so never gets an answer.
+        "metadata_options": {
+            "http_endpoint": "enabled",
+            "http_tokens": "required",
+            "http_put_response_hop_limit": 1,
+        },
+        "block_device_mappings": [{"device_name": machine.image.device, "ebs": disk}],
+        "network_interfaces": [interface],
+    }
+    return {**made, "key_name": machine.key_name} if machine.key_name is not None else made
+
+
+def _launch_template(
+    made_from: Mapping[str, Any], machine: Machine, template: pulumi.Output[str], marks: Marks
+) -> ec2.LaunchTemplate:
+    tags = {**marks.named, TEMPLATE: template}
+    return ec2.LaunchTemplate(
+        marks.label,
+        name=fitted(marks.name, _LONGEST_NAME),
+        description=f"Machines of group {marks.label}, made by vdc",
+        user_data=machine.user_data.apply(lambda text: base64.b64encode(text.encode()).decode()),
+        update_default_version=True,
+        tag_specifications=[
+            {"resource_type": kind, "tags": tags}
+            for kind in ("instance", "volume", "network-interface")
+        ],
+        tags=marks.named,
+        opts=marks.opts,
+        **made_from,
+    )
+
+
+def _kinds(group: plan.NodeGroup, declared: AwsGroup) -> list[dict[str, Any]]:
+    """Which instance types there may be: the declared ones, or all that have the size."""
+    if declared.instance_types:
+        return [{"instance_type": kind} for kind in declared.instance_types]
+    return [
+        {
+            "instance_requirements": {
+                "vcpu_count": {"min": -(-group.size.cpu_mhz // _MHZ_PER_CORE)},
+                "memory_mib": {"min": group.size.memory_mib},
+                "instance_generations": ["current"],
+                "accelerator_count": {"max": 0},
+            }
+        }
+    ]
+
+
+def _distribution(declared: AwsGroup) -> dict[str, Any]:
+    """How many are of the market, and by what AWS chooses among types."""
+    spot = declared.spot
+    kept = spot.on_demand if isinstance(spot, Spot) else 0
+    return {
+        "on_demand_base_capacity": kept,
+        "on_demand_percentage_above_base_capacity": 0 if spot else 100,
+        "on_demand_allocation_strategy": (
+            "prioritized" if declared.instance_types else "lowest-price"
+        ),
+        "spot_allocation_strategy": "price-capacity-optimized",
+    }
