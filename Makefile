@@ -20,8 +20,8 @@ RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-ha
     --no-emit-index-url --no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh lab-openstack toolchain release \
-        schemas lock clean
+.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh lab-openstack \
+        toolchain release schemas lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,9 +76,9 @@ toolchain: .venv ## Pulumi and Nomad at their pins: from PATH, a release or sour
 	@echo "==> Making sure of the Pulumi CLI and Nomad"
 	@$(BIN)/python -m vdc.toolchain install
 
-release: .venv ## The pool service's program for servers of their own, into dist/
-	@echo "==> Making the wheelhouses in dist/"
-	@$(BIN)/python -m vdc.provider.release --arch amd64 --arch arm64 --into dist
+release: .venv toolchain ## What servers of their own install, into dist/
+	@echo "==> Making wheelhouses and servers' software in dist/"
+	@eval "$$($(BIN)/vdc env)" && $(BIN)/python -m vdc.provider.release --arch amd64 --arch arm64 --into dist
 
 schemas: .venv ## Write schemas/ from the models
 	@echo "==> Writing schemas/ from the models"
