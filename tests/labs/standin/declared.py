@@ -93,7 +93,7 @@ class Package:
 
 @cache
 def _block(cls: type) -> Block:
-    made: Any = cls.__init__  # type: ignore[misc] - the class itself, no subclass of it
+    made: Any = vars(cls)["__init__"]
     hints = _hints(made, cls.__module__)
     names = _types.input_type_py_to_pulumi_names(cls)
     return _of(cls.__name__.removesuffix("Args"), made, hints, names)

@@ -46,15 +46,15 @@ class LaunchTemplate(AwsType):
         return frozenset({"latestVersion", "defaultVersion"}) if changed - known else frozenset()
 
     def problems(self, inputs: Values) -> Iterable[Problem]:
-        yield from shapes.problems(self.shape, inputs, self.names)
+        name = shapes.service("ec2").shape_for("LaunchTemplateName")
+        yield from shapes.problems(name, inputs.get("name"), path="name")
         yield from self.left_out(_data(inputs), self.data)
         yield from shapes.problems(self.data, _data(inputs), self.names)
         yield from tag_problems(inputs.get("tags"), "tags")
         yield from _encoded(inputs.get("userData"), "userData")
 
     def create(self, api: Api, inputs: Values) -> str:
-        own = {n: inputs[n] for n in ("name", "description") if n in inputs}
-        asked = self.request(own) | api.tagging("launch-template", inputs)
+        asked = self.request(_own(inputs)) | api.tagging("launch-template", inputs)
         data = shapes.request(self.data, _data(inputs), self.names)
         made = api.ec2.create_launch_template(**asked, LaunchTemplateData=data)
         return str(made["LaunchTemplate"]["LaunchTemplateId"])
@@ -253,6 +253,10 @@ class Instance(AwsType):
     def _power(api: Api, key: str, verb: str, state: str) -> None:
         getattr(api.ec2, f"{verb}_instances")(InstanceIds=[key])
         api.wait(lambda: _instance(api, key)["State"]["Name"] == state, key)
+
+
+def _own(inputs: Values) -> dict[str, Any]:
+    return {name: inputs[name] for name in ("name", "description") if name in inputs}
 
 
 def _data(inputs: Values) -> dict[str, Any]:

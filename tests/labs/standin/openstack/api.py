@@ -116,7 +116,7 @@ def _chosen(value: Any, values: tuple[Any, ...], path: str) -> Iterator[Problem]
         for index, entry in enumerate(value):
             yield from _chosen(entry, values, f"{path}[{index}]")
     elif isinstance(value, (str, int)) and value not in values:
-        yield Problem(path, f"{value!r} is not one of {', '.join(map(str, values))}")
+        yield Problem(path, f"{value!r} is not one of {', '.join(map(str, values[:12]))}")
 
 
 def _tags(tags: Any) -> Iterator[Problem]:

@@ -49,14 +49,8 @@ class ServerGroup(OpenStackType):
         "policies": ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
     }
 
-    def problems(self, inputs: Values) -> Iterable[Problem]:
-        yield from super().problems(inputs)
-        policies = inputs.get("policies")
-        if isinstance(policies, list) and len(policies) > 1:
-            yield Problem("policies", f"are {len(policies)}, Nova takes one")
-
     def create(self, api: Api, inputs: Values) -> str:
-        (policy, *_) = inputs.get("policies") or ["anti-affinity"]
+        policy = inputs.get("policies", "anti-affinity")
         most = (inputs.get("rules") or {}).get("maxServerPerHost")
         asked = {"policy": policy} | ({"rules": {"max_server_per_host": most}} if most else {})
         # Policy instead of policies, and rules, came with microversion 2.64.
@@ -79,7 +73,7 @@ class ServerGroup(OpenStackType):
         group = answer.json()["server_group"]
         return {
             "name": group["name"],
-            "policies": [group["policy"]],
+            "policies": group["policy"],
             "members": group["members"],
             "region": api.region,
         }

@@ -251,9 +251,9 @@ class SecGroupRule(OpenStackType):
         "direction": ("ingress", "egress"),
         "ethertype": ("IPv4", "IPv6"),
         "protocol": (
-            *("", "ah", "dccp", "egp", "esp", "gre", "icmp", "igmp", "ipv6-encap", "ipv6-frag"),
-            *("ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ipip", "ospf", "pgm"),
-            *("rsvp", "sctp", "tcp", "udp", "udplite", "vrrp", *map(str, range(256))),
+            *("tcp", "udp", "icmp", "ipv6-icmp", "sctp", "ah", "dccp", "egp", "esp", "gre", "igmp"),
+            *("ipv6-encap", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ipip", "ospf"),
+            *("pgm", "rsvp", "udplite", "vrrp", "", *map(str, range(256))),
         ),
     }
 
