@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
 import sys
@@ -35,6 +36,9 @@ class Engine(engine_pb2_grpc.EngineServicer, resource_pb2_grpc.ResourceMonitorSe
     """As much of an engine as a program without resources speaks to."""
 
     log: list[tuple[int, str]] = field(default_factory=list)
+    asked: queue.Queue[str] = field(default_factory=queue.Queue)
+    held_for: int = 0
+    woken: list[str] = field(default_factory=list)
     address: str = ""
     server: grpc.Server | None = None
 
@@ -51,7 +55,12 @@ class Engine(engine_pb2_grpc.EngineServicer, resource_pb2_grpc.ResourceMonitorSe
     def SupportsFeature(self, _request, _context):
         return resource_pb2.SupportsFeatureResponse(hasSupport=False)
 
+    def Invoke(self, request, context):
+        self.asked.put(request.tok)
+        context.abort(grpc.StatusCode.UNKNOWN, "there is no such function")
+
     def RegisterResource(self, request, _context):
+        self.woken = [self.asked.get(timeout=SECONDS) for _ in range(self.held_for)]
         return resource_pb2.RegisterResourceResponse(urn=f"urn:{request.name}")
 
     def RegisterResourceOutputs(self, _request, _context):
@@ -144,6 +153,21 @@ def test_runs_a_program_with_its_settings(host) -> None:
     )
     assert (answer.error, answer.bail, host.engine.errors) == ("", False, [])
     assert printed(host) == f"red dev {host.folder} ['{host.folder}']"
+
+
+def test_the_project_s_providers_start_while_the_program_is_imported(host) -> None:
+    (host.folder / "Pulumi.yaml").write_text("plugins: {providers: [{name: a}, {name: b}]}")
+    host.engine.held_for = 2  # the program's first resource has to wait until they are asked
+    answer = host.run("import pulumi")
+    assert (answer.error, answer.bail, host.engine.errors) == ("", False, [])
+    assert host.engine.woken == ["a:index:wake", "b:index:wake"]
+
+
+@pytest.mark.parametrize("project", ["", "plugins: {}", "plugins: [", "plugins: {providers: [1]}"])
+def test_a_project_without_providers_wakes_none(host, project) -> None:
+    (host.folder / "Pulumi.yaml").write_text(project)
+    assert host.run("import pulumi").error == ""
+    assert host.engine.asked.empty()
 
 
 def test_each_run_imports_the_programs_own_modules_afresh(host) -> None:

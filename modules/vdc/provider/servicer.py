@@ -54,6 +54,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def GetSchema(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
         return provider_pb2.GetSchemaResponse(schema="{}")
 
+    async def Invoke(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
+        # There are no functions: a language host that asks for one wants the provider to be up.
+        return provider_pb2.InvokeResponse()
+
     async def CheckConfig(self, request: Any, _context: Context) -> Any:  # noqa: N802, D102
         return provider_pb2.CheckResponse(inputs=request.news)
 

@@ -14,6 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -24,7 +25,12 @@ from vdc.provider.protocol import with_sdk, without_sdk
 without_sdk()
 
 from pulumi.runtime.proto import language_pb2 as messages  # noqa: E402
-from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2  # noqa: E402
+from pulumi.runtime.proto import (  # noqa: E402
+    language_pb2_grpc,
+    plugin_pb2,
+    resource_pb2,
+    resource_pb2_grpc,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,10 +54,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: messages.RunRequest, _context: object
     ) -> messages.RunResponse:
         """Runs the program; its errors are told to the engine in the words of the SDK."""
-        with_sdk()
-        from vdc.toolchain.program import run
-
-        return await asyncio.to_thread(run, request, self._engine)
+        waking = asyncio.create_task(wake(request))
+        try:
+            return await asyncio.to_thread(_run, request, self._engine)
+        finally:
+            waking.cancel()
 
     async def Cancel(self, _request: Empty, _context: object) -> Empty:  # noqa: N802
         """Ends the host and whatever the program is doing."""
@@ -102,12 +109,45 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return messages.GetProgramDependenciesResponse()
 
 
+def _run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
+    with_sdk()
+    from vdc.toolchain.program import run
+
+    return run(request, engine)
+
+
+async def wake(request: messages.RunRequest) -> None:
+    """Has the engine start the providers that the project names, while the program is imported.
+
+    The engine would start each at the program's first resource, and the program would wait. It
+    starts one as well for a function, whose answer nobody waits for and which there need not be.
+    """
+    async with _to_engine(request.monitor_address) as channel:
+        monitor = resource_pb2_grpc.ResourceMonitorStub(channel)
+        for name in _providers(Path(request.info.root_directory)):
+            with suppress(grpc.RpcError):
+                await monitor.Invoke(resource_pb2.ResourceInvokeRequest(tok=f"{name}:index:wake"))
+
+
+def _providers(root: Path) -> list[str]:
+    """The names of the providers that a project brings along; none when its file says nothing."""
+    import yaml
+
+    with suppress(OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+        return [str(plugin["name"]) for plugin in project["plugins"]["providers"]]
+    return []
+
+
+def _to_engine(address: str) -> grpc.aio.Channel:
+    # The engine is on this machine, whatever proxy the environment names.
+    return grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+
+
 async def _engine_gone(address: str) -> None:
     """Returns when nothing answers at the engine's address any more."""
-    # The engine is on this machine, whatever proxy the environment names.
-    options = [("grpc.enable_http_proxy", 0)]
     dead = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
+    async with _to_engine(address) as channel:
         # An idle connection may be closed and made anew; a dead engine refuses.
         state = channel.get_state(try_to_connect=True)
         while state not in dead:
