@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -57,6 +56,7 @@ class Standing:
             "cloud": CLOUD,
             "region": REGION,
             "network": {"cidr": CIDR, "router": EXTERNAL},
+            "egress": "nat",
             "image": IMAGE,
             "os": {"name": "debian", "version": "12"},
             **site,
@@ -94,15 +94,9 @@ def standing(lab: Lab, name: str) -> Iterator[Standing]:
     ):
         path = os.pathsep.join((str(plugins(made.base / "plugins")), made.environment["PATH"]))
         own = {"PATH": path, "OS_CLIENT_CONFIG_FILE": str(lab.clouds)}
+        before = belongings(api)
         stack = replace(made, environment={**made.environment, **own})
         yield Standing(lab, boots, stack, api)
         stack.vdc("destroy", "--yes")
         assert stack.left() == []
-        assert belongings(api) == []
-
-
-def logs(standing: Standing, into: Path) -> None:
-    """Copies what every node has said to a folder, for who looks for the cause of a failure."""
-    into.mkdir(parents=True, exist_ok=True)
-    for id_, node in standing.boots.nodes.items():
-        (into / f"{id_}.console").write_text(node.console)
+        assert sorted(belongings(api)) == sorted(before)
