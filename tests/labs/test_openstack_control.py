@@ -1,0 +1,108 @@
+"""The control plane in an OpenStack cloud: a server at a declared address that fetches itself."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from labs.openstack import Lab, openstack_lab
+from labs.openstack.lab import SIDE
+from labs.openstack.stack import SITE, Standing, standing
+from vdc.home import Home
+from vdc.toolchain import paths
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.long,
+    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
+]
+
+ADDRESS = "10.60.0.201"
+SERVER = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with openstack_lab() as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The software of a control server, as ``make release`` makes it."""
+    folder = tmp_path_factory.mktemp("dist")
+    path = f"{paths(Home.of_user()).nomad.parent}{os.pathsep}{os.environ['PATH']}"
+    arch = ARCHITECTURES[platform.machine()]
+    words = (sys.executable, "-m", "vdc.provider.release", "--arch", arch, "--into", str(folder))
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, env={**os.environ, "PATH": path})
+    (made,) = folder.glob("vdc-server-*.tar.gz")
+    return made
+
+
+@contextmanager
+def offered(lab: Lab, file: Path) -> Iterator[str]:
+    """The address at which this side of the lab has a file."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with lab.network.entered():
+        handler = functools.partial(Handler, directory=str(file.parent))
+        server = http.server.ThreadingHTTPServer((SIDE, 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://{SIDE}:{server.server_address[1]}/{file.name}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: Lab, release: Path) -> Iterator[Standing]:
+    """A control server and a work node; destroyed with nothing left."""
+    with offered(lab, release) as url, standing(lab, "core") as made:
+        sha256 = hashlib.sha256(release.read_bytes()).hexdigest()
+        made.declare_site(
+            {"bundle": {"url": url, "sha256": sha256}},
+            control={"site": SITE, "addresses": [ADDRESS], "size": SERVER},
+            workers={"count": 1},
+        )
+        made.stack.vdc("up", "--yes")
+        yield made
+
+
+def test_a_server_in_the_cloud_carries_a_pool_with_a_work_node(cloud: Standing) -> None:
+    assert cloud.stack.ready() == cloud.names(1)
+    assert cloud.stack.profile.address == f"https://{ADDRESS}:4650"
+    assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
+
+
+def test_only_servers_are_dialled_from_elsewhere(cloud: Standing) -> None:
+    groups = {group.id: group.name for group in cloud.api.network.security_groups()}
+    found = {}
+    for port in cloud.api.network.ports(device_owner="compute:nova"):
+        rules = [
+            rule.port_range_min
+            for group in port.security_group_ids
+            for rule in cloud.api.network.security_group_rules(security_group_id=group)
+            if rule.direction == "ingress" and rule.remote_group_id is None
+        ]
+        found[port.fixed_ips[0]["ip_address"]] = sorted(rules)
+    assert groups
+    assert found.pop(ADDRESS) == sorted([4646, 4647, 4650] * 2)
+    assert list(found.values()) == [[]]

@@ -1,0 +1,203 @@
+"""Faults of a cloud, as a user of ``vdc up`` meets them.
+
+Each that matters ends in one line that names the node and what the cloud said; the state matches
+what there is, nothing is orphaned, and the next run, with the fault gone, converges.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.eventually import eventually, settled
+from labs.openstack import Lab, openstack_lab
+from labs.openstack.services.faults import Fault
+from labs.openstack.stack import Standing, standing
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.long,
+    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
+]
+
+CREATE = "POST nova/v2.1/servers"
+_RUN_S = 600
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with openstack_lab() as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def standing_cloud(lab: Lab) -> Iterator[Standing]:
+    """A stack with a network and one server, to which the tests add."""
+    with standing(lab, "ill") as made:
+        made.declare(workers={"count": 1})
+        made.stack.vdc("up", "--yes")
+        yield made
+
+
+@pytest.fixture
+def cloud(standing_cloud: Standing) -> Iterator[Standing]:
+    """With one server before and after, which is the same one all the time."""
+    before = standing_cloud.ids()
+    yield standing_cloud
+    standing_cloud.declare(workers={"count": 1})
+    standing_cloud.stack.vdc("up", "--yes")
+    assert standing_cloud.ids() == before
+    assert sorted(standing_cloud.servers()) == standing_cloud.names(1)
+
+
+def up(cloud: Standing, code: int) -> str:
+    """A run of the literal ``pulumi up``, which asks for nothing beforehand; what it said."""
+    return cloud.stack.pulumi("up", "--yes", "--skip-preview", code=code).text
+
+
+def failures(said: str, node: str) -> list[str]:
+    """What was said of a node's failure, each line once."""
+    lines = (line.strip().removeprefix("error: ") for line in said.splitlines())
+    return sorted({line for line in lines if f"node {node}:" in line})
+
+
+def recorded(cloud: Standing) -> list[str]:
+    """The nodes that the state has."""
+    exported = json.loads(cloud.stack.pulumi("stack", "export").stdout)
+    (group,) = (
+        each
+        for each in exported["deployment"]["resources"]
+        if each["type"] == "vdc:openstack:NodeGroup"
+    )
+    return sorted(group["outputs"]["nodes"])
+
+
+def converges(cloud: Standing, count: int) -> None:
+    """The next run makes what was declared, and exactly that."""
+    cloud.stack.vdc("up", "--yes")
+    assert cloud.stack.ready() == cloud.names(count)
+    assert sorted(cloud.servers()) == cloud.names(count)
+    assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
+
+
+def test_a_quota_is_found_before_anything_is_made(lab: Lab, cloud: Standing) -> None:
+    cloud.declare(workers={"count": 3})
+    with lab.quota(instances=1):
+        said = cloud.stack.vdc("up", "--yes", code=2).stderr
+        print(said)
+        (line,) = (line for line in said.splitlines() if "quota" in line)
+        assert "stacks/ill.yaml:" in line
+        assert "sites.cloud.groups.workers" in line
+        assert sorted(cloud.servers()) == cloud.names(1)
+
+
+def test_a_quota_that_is_met_on_the_way_costs_the_nodes_that_are_too_many(
+    lab: Lab, cloud: Standing
+) -> None:
+    cloud.declare(workers={"count": 3})
+    with lab.quota(instances=2):
+        said = up(cloud, 255)
+    print(said)
+    lines = [line for name in cloud.names(3) for line in failures(said, name)]
+    assert len(lines) == 1
+    assert "Quota exceeded" in lines[0]
+    assert "Traceback" not in said
+    assert len(cloud.servers()) == 2
+    assert set(recorded(cloud)) >= set(cloud.servers())
+    converges(cloud, 3)
+
+
+def test_a_cloud_that_throttles_is_waited_for(lab: Lab, cloud: Standing) -> None:
+    cloud.declare(workers={"count": 2})
+    with lab.fault(Fault(CREATE, "throttle", times=2)) as met:
+        said = up(cloud, 0)
+    print(said)
+    assert len(met()) == 2
+    assert cloud.stack.ready() == cloud.names(2)
+    assert sorted(cloud.servers()) == cloud.names(2)
+
+
+def test_a_cloud_that_never_stops_to_throttle_costs_one_line(lab: Lab, cloud: Standing) -> None:
+    cloud.declare(workers={"count": 2})
+    with lab.fault(Fault(CREATE, "throttle", times=1000)):
+        said = up(cloud, 255)
+    print(said)
+    (line,) = failures(said, cloud.names(2)[1])
+    assert "Too many requests" in line
+    assert sorted(cloud.servers()) == cloud.names(1)
+    converges(cloud, 2)
+
+
+def test_a_server_that_takes_its_time_is_waited_for(lab: Lab, cloud: Standing) -> None:
+    late = cloud.names(2)[1]
+    cloud.declare(workers={"count": 2})
+    with lab.fault(Fault(f"SPAWN {late}", "delay", seconds=45)) as met:
+        up(cloud, 0)
+        assert met() == [f"SPAWN {late}"]
+    assert cloud.stack.ready() == cloud.names(2)
+
+
+def test_a_server_that_fails_costs_itself_alone(lab: Lab, cloud: Standing) -> None:
+    ill = cloud.names(3)[1]
+    cloud.declare(workers={"count": 3})
+    with lab.fault(Fault(f"SPAWN {ill}", "fail", times=1000)):
+        said = up(cloud, 255)
+    print(said)
+    (line,) = failures(said, ill)
+    assert "the lab was asked to fail it" in line
+    assert settled(cloud.stack.ready, sorted({*cloud.names(3)} - {ill})) != []
+    assert ill not in cloud.stack.ready()
+    assert cloud.names(3)[2] in cloud.stack.ready()
+    converges(cloud, 3)
+
+
+def test_an_answer_that_is_lost_makes_no_second_server(lab: Lab, cloud: Standing) -> None:
+    cloud.declare(workers={"count": 2})
+    with lab.fault(Fault(CREATE, "lose")) as met:
+        said = up(cloud, 0)
+    print(said)
+    assert len(met()) == 1
+    assert sorted(server.name for server in cloud.api.compute.servers()) == cloud.names(2)
+    assert cloud.stack.ready() == cloud.names(2)
+
+
+def test_an_answer_to_a_deletion_that_is_lost_was_one(lab: Lab, cloud: Standing) -> None:
+    cloud.declare(workers={"count": 2})
+    up(cloud, 0)
+    cloud.declare(workers={"count": 1})
+    with lab.fault(Fault("DELETE nova/v2.1/servers/.*", "lose")) as met:
+        up(cloud, 0)
+    assert len(met()) == 1
+    assert sorted(cloud.servers()) == cloud.names(1)
+
+
+def test_a_cloud_that_is_silent_for_a_moment_costs_no_node(lab: Lab, cloud: Standing) -> None:
+    cloud.declare(workers={"count": 2})
+    with lab.fault(Fault("GET nova/v2.1/servers/detail", "fail", times=5)) as met:
+        up(cloud, 0)
+    assert len(met()) == 5
+    assert cloud.stack.ready() == cloud.names(2)
+
+
+def test_a_run_that_is_killed_in_the_middle_leaves_what_the_next_one_finds(
+    cloud: Standing,
+) -> None:
+    cloud.declare(workers={"count": 3})
+    run = cloud.stack.begin("up", "--yes")
+    eventually("a further server", lambda: len(cloud.servers()) > 1, 120)
+    _kill(run)
+    converges(cloud, 3)
+
+
+def _kill(run: subprocess.Popen[bytes]) -> None:
+    """Ends ``vdc`` and what it has started, as a machine that loses power does."""
+    import psutil
+
+    whole = psutil.Process(run.pid)
+    for process in [*whole.children(recursive=True), whole]:
+        process.kill()
+    run.wait(_RUN_S)
