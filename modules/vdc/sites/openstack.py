@@ -20,7 +20,7 @@ _LONGEST_NAME = 255
 _ETHERTYPES = ("IPv4", "IPv6")
 _EVERYWHERE = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 _SPREAD = {"soft": "soft-anti-affinity", "strict": "anti-affinity"}
-_SSH = 22
+_SIGN_IN = 22
 _DIALLED = (layout.PORTS.http, layout.PORTS.rpc, layout.POOL_PORT)
 """What others dial at control servers; each of them asks for a certificate or shows one."""
 
@@ -162,7 +162,7 @@ class Openstack(MachineSite):
             yield f"in-{ethertype}", inside
         access = self._declared.access
         for source in access.sources if access else ():
-            yield f"ssh-{source.replace('/', '-')}", _tcp(_SSH, source)
+            yield f"access-{source.replace('/', '-')}", _tcp(_SIGN_IN, source)
 
     def _keyed(self) -> pulumi.Input[str]:
         """Name of the key pair of who looks after the machines; empty for nobody."""

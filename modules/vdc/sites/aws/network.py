@@ -12,7 +12,7 @@ from vdc.declaration.sites.aws import AwsSite
 from vdc.declaration.sites.aws.subnets import shared_subnet, zone_subnet
 
 _EVERYWHERE = "0.0.0.0/0"
-_SSH = 22
+_SIGN_IN = 22
 
 
 @dataclass(frozen=True)
@@ -183,11 +183,11 @@ def _security_group(site: AwsSite, inside: pulumi.Input[str], marks: Marks) -> p
         rules.append(out)
     for source in site.access.sources if site.access else ():
         let_in = vpc.SecurityGroupIngressRule(
-            f"{marks.label}-ssh-{source.replace('/', '-')}",
+            f"{marks.label}-access-{source.replace('/', '-')}",
             security_group_id=made.id,
             ip_protocol="tcp",
-            from_port=_SSH,
-            to_port=_SSH,
+            from_port=_SIGN_IN,
+            to_port=_SIGN_IN,
             tags=marks.tags,
             opts=marks.opts,
             **{"cidr_ipv6" if ":" in source else "cidr_ipv4": source},
