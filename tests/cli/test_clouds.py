@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from vdc.home import Home
 from vdc.toolchain import Paths
 from vdc.toolchain import paths as toolchain_paths
 
+REPOSITORY = Path(__file__).parents[2]
 GOOD = """\
 name: dc
 control: {site: here}
@@ -134,6 +138,45 @@ def test_the_components_own_sdk_is_asked_for_too(monkeypatch):
     assert done.exit_code == DeclarationError.exit_code
     assert "stacks/blue.yaml:5 sites.here.kind: " in done.stderr
     assert "pulumi_cirrus; install it with: pip install 'vdc[local]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"),
+    [
+        ("openstack", "openstack"),
+        ("openstack", "pulumi_openstack"),
+        ("aws", "boto3"),
+        ("aws", "pulumi_aws"),
+    ],
+)
+def test_a_missing_sdk_names_the_extra_at_the_sites_line(kind, package, tmp_path):
+    checkout = tmp_path / "checkout"
+    shutil.copytree(REPOSITORY / "examples" / kind, checkout)
+    without = (
+        "import sys; sys.modules[sys.argv.pop(1)] = None; from vdc.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without, package, "preflight", "--stack", kind],
+        cwd=checkout,
+        # Nobody's credential, and no question to a metadata service for one.
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == DeclarationError.exit_code
+    (line,) = [line for line in done.stderr.splitlines() if "Python package" in line]
+    declared = (checkout / "stacks" / f"{kind}.yaml").read_text().splitlines()
+    number = declared.index(f"    kind: {kind}") + 1
+    assert line.startswith(f"stacks/{kind}.yaml:{number} sites.")
+    assert line.endswith(
+        f"the Python package {package}; install it with: pip install 'vdc[{kind}]'"
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_up_asks_before_anything_is_made(cloud):

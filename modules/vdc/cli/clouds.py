@@ -142,13 +142,16 @@ def _problems(stack: Stack, plan: Plan) -> tuple[Problem, ...]:
     from vdc.declaration.loader import located
     from vdc.provider.backends import backend
     from vdc.provider.backends import preflight as asked
-    from vdc.sites.registry import component
 
     found = [*asyncio.run(asked(plan, stack.name))]
     for site in plan.sites:
         try:
             if backend(site.kind):
-                component(site.kind)  # what the Pulumi program is going to need
+                # What the program is going to need. Its import brings Pulumi's SDK, which no other
+                # kind is to wait for here.
+                from vdc.sites.registry import component
+
+                component(site.kind)
         except MissingExtraError as error:
             found.append(Finding(("sites", site.name, "kind"), error.lack, error.remedy))
     return located(_file(stack), dict.fromkeys(found))
