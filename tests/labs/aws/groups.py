@@ -63,10 +63,10 @@ def _update(kind: Any) -> None:
             least = self.min_size if given["min_size"] is None else given["min_size"]
             most = self.max_size if given["max_size"] is None else given["max_size"]
             given["desired_capacity"] = min(max(self.desired_capacity, least), most)
-        # What is not named stays.
-        if not given.get("launch_template") and not given.get("mixed_instances_policy"):
-            given["mixed_instances_policy"] = self.mixed_instances_policy
+        before = self.mixed_instances_policy
         update(self, **given)
+        if not given.get("launch_template") and not given.get("mixed_instances_policy"):
+            self.mixed_instances_policy = before  # what is not named stays
 
     kind.update = updated
 

@@ -179,6 +179,7 @@ class Group:
         market = {"MarketType": "spot"} if spot else asked
         profile = data.get("IamInstanceProfile") or {}
         volumes = data.get("BlockDeviceMappings")
+        tags = _tags(data)
         made = backend.run_instances(
             version.image_id,
             1,
@@ -190,14 +191,21 @@ class Group:
             subnet_id=subnet,
             security_group_ids=[*data.get("SecurityGroupIds", []), *interface.get("Groups", [])],
             associate_public_ip=str(interface.get("AssociatePublicIpAddress")).lower() == "true",
-            tags={"instance": {"aws:autoscaling:groupName": self._it.name,
-                               **self._it.get_propagated_tags()}},
+            tags={
+                "instance": {
+                    **self._it.get_propagated_tags(),
+                    "aws:autoscaling:groupName": self._it.name,
+                },
+                "volume": tags.get("volume", {}),
+            },
             launch_template={"LaunchTemplateId": version.template.id, "Version": version.number},
             instance_market_options=market,
             metadata_options=data.get("MetadataOptions") or {},
             **({"block_device_mappings": volumes} if volumes else {}),
-        )  # fmt: skip
+        )
         (machine,) = made.instances
+        for card in machine.nics.values():
+            card.add_tags(tags.get("network-interface", {}))
         if profile:
             backend.associate_iam_instance_profile(
                 instance_id=machine.id,
@@ -253,6 +261,14 @@ def find(group: str, machine: str) -> Any:
             if member.instance.id == machine and group in ("", it.name):
                 return member
     raise ValidationError(f"Instance Id not found - No managed instance found for {machine}")
+
+
+def _tags(data: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What a template's version tags, by the kind of resource."""
+    return {
+        it["ResourceType"]: {tag["Key"]: tag["Value"] for tag in it.get("Tags", ())}
+        for it in data.get("TagSpecifications", ())
+    }
 
 
 def _counts(member: Any) -> bool:
