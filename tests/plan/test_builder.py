@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vdc.declaration import Declaration
+from vdc.declaration import Declaration, load
 from vdc.declaration.rules import findings
 from vdc.plan import Control, Size, plan
 
@@ -50,6 +51,14 @@ def test_prices_add_up_exactly_and_what_has_none_is_named():
     }))  # fmt: skip
     assert made.price_per_hour == Decimal("0.3")
     assert [group.name for group in made.unpriced] == ["servers", "unpriced"]
+
+
+def test_names_that_a_cloud_gives_are_not_known_beforehand():
+    made = plan(load(Path(__file__).parents[1] / "cases" / "declaration.ok.aws.yaml"))
+    (workers,) = (group for group in made.groups if group.name == "fixed")
+    assert (workers.count, workers.most, workers.named, workers.nodes) == (3, 3, False, ())
+    (growing,) = (group for group in made.groups if group.prefix == "full-frankfurt-workers")
+    assert (growing.count, growing.most) == (2, 10)
 
 
 def test_labels_are_sorted_and_options_canonical():

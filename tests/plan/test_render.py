@@ -27,6 +27,20 @@ def test_the_table_has_a_row_per_group_and_a_total():
     assert "Apps: web (hello), pi (spark)." in rows
 
 
+def test_the_way_out_is_a_row_and_room_to_grow_is_shown():
+    cloud = plan(load(Path(__file__).parents[1] / "cases" / "declaration.ok.aws.yaml"))
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render.table(cloud))
+    rows = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "frankfurt workers work 2 to 10 4 16 GiB 80 GiB 0.12" in rows
+    assert "frankfurt way out - - - - 0.052" in rows
+    assert any(row.startswith("Total") and row.endswith("0.172") for row in rows)
+    assert any("the ID that their cloud gives them" in row for row in rows)
+    document = render.document(cloud)
+    assert document["egress"] == [{"site": "frankfurt", "price_per_hour": "0.052"}]
+    assert document["total"]["price_per_hour"] == "0.172"
+
+
 def test_the_summary_is_half_a_line():
     assert render.summary(FULL) == (
         "8 machines: 3 servers, 5 workers; 22 cores, 15 GiB memory, 1.8 TiB disk; 2.075 EUR/hour"

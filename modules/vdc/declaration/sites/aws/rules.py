@@ -186,16 +186,16 @@ def instance_types_fit_their_system(name: str, site: AwsSite) -> Findings:
                     f"stands there already (got {kind})",
                     "remove one of the two",
                 )
-            elif _arch(kind) != os.arch:
+            elif processor(kind) != os.arch:
                 yield Finding(
                     (*path, "instance_types", index),
-                    f"has {_arch(kind)} processors, and the image is for {os.arch} (got {kind})",
-                    f"write a type with {os.arch} processors, or arch: {_arch(kind)} below os:",
+                    f"has {processor(kind)} processors, and the image is for {os.arch} (got {kind})",
+                    f"write a type with {os.arch} processors, or arch: {processor(kind)} below os:",
                     rests_on=((*path, "os"), ("sites", name, "os")),
                 )
 
 
-def _arch(instance_type: str) -> str:
+def processor(instance_type: str) -> str:
     """``g`` after the generation's number stands for Graviton; the first generation was a1."""
     family = instance_type.partition(".")[0]
     attributes = re.sub(r"^[a-z]+(-[0-9a-z]+)?[0-9]+", "", family)
