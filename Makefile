@@ -20,7 +20,7 @@ RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-ha
     --no-emit-index-url --no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh lab-openstack \
+.PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh lab-openstack lab-aws \
         toolchain release schemas lock clean
 
 help: ## List the targets
@@ -71,6 +71,9 @@ lab-ssh: labs ## Two machines with an SSH server, by hand; LAB=down removes them
 
 lab-openstack: labs ## A real OpenStack with no hypervisor, by hand; LAB=down removes it
 	@cd tests && ../$(BIN)/python -m labs.openstack $(LAB)
+
+lab-aws: labs ## AWS's API by moto, by hand; LAB=down removes it
+	@cd tests && ../$(BIN)/python -m labs.aws $(LAB)
 
 toolchain: .venv ## Pulumi and Nomad at their pins: from PATH, a release or source
 	@echo "==> Making sure of the Pulumi CLI and Nomad"
