@@ -385,10 +385,11 @@ def test_what_bears_a_name_alone_is_ours_by_all_of_it_or_not_at_all(sort, name, 
 
 def test_what_a_quota_lacks_is_told_in_numbers():
     need = quota.Need(servers=3, cores=12, memory_mib=4096, floating=1)
-    left = quota.Quota(servers=3, cores=4, memory_mib=None, floating=0)
+    left = quota.Quota(servers=3, cores=4, memory_mib=None, floating=0, ports=2)
     assert list(quota.lacking(need, left)) == [
         "12 vCPUs more, and the quota leaves 4",
         "1 floating addresses more, and the quota leaves 0",
+        "3 ports more, and the quota leaves 2",
     ]
 
 

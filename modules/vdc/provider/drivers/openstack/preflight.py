@@ -157,7 +157,7 @@ class _Asked:
         """Whether the project may have what it is to get."""
         if need.servers == 0:
             return
-        left = await self._cloud.ask("quota", lambda c: read(c, floating=need.floating > 0))
+        left = await self._cloud.ask("quota", read)
         for lack in lacking(need, left):
             self._say(
                 (*self._here, "groups"),

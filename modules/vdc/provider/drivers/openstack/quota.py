@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from vdc.provider.drivers.openstack.sdk import sdk
 
 
 @dataclass(frozen=True)
 class Need:
-    """An amount of what clouds count: servers, vCPUs, MiB of memory, floating addresses."""
+    """An amount of what clouds count; every server has a port."""
 
     servers: int = 0
     cores: int = 0
     memory_mib: int = 0
     floating: int = 0
+
+    @property
+    def ports(self) -> int:
+        """One for each server."""
+        return self.servers
 
     def plus(self, other: Need) -> Need:
         """Both together."""
@@ -34,6 +41,7 @@ class Quota:
     cores: int | None = None
     memory_mib: int | None = None
     floating: int | None = None
+    ports: int | None = None
 
 
 _WORDS = {
@@ -41,6 +49,7 @@ _WORDS = {
     "cores": "vCPUs",
     "memory_mib": "MiB of memory",
     "floating": "floating addresses",
+    "ports": "ports",
 }
 
 
@@ -52,24 +61,31 @@ def lacking(need: Need, quota: Quota) -> Iterator[str]:
             yield f"{wanted} {word} more, and the quota leaves {max(left, 0)}"
 
 
-def read(connection: Any, *, floating: bool) -> Quota:
-    """What the project may still have; blocks.
-
-    Args:
-        connection: Of the SDK.
-        floating: Whether floating addresses matter: not every cloud has any.
-    """
+def read(connection: Any) -> Quota:
+    """What the project may still have; blocks. What a cloud does not say is without an end."""
     limits = connection.compute.get_limits().absolute
-    addresses = None
-    if floating:
-        quota = connection.network.get_quota(connection.current_project_id, details=True)
-        known = quota.floating_ips
-        addresses = _left(known["limit"], known["used"] + known.get("reserved", 0))
+    network = _network(connection)
     return Quota(
         servers=_left(limits.instances, limits.instances_used),
         cores=_left(limits.total_cores, limits.total_cores_used),
         memory_mib=_left(limits.total_ram, limits.total_ram_used),
-        floating=addresses,
+        floating=_of(network.get("floating_ips")),
+        ports=_of(network.get("ports")),
+    )
+
+
+def _network(connection: Any) -> Mapping[str, Any]:
+    """The network service's quotas with what is used of each; nothing where it tells no details."""
+    try:
+        quota = connection.network.get_quota(connection.current_project_id, details=True)
+    except sdk().exceptions.HttpException:
+        return {}
+    return {name: getattr(quota, name) for name in ("floating_ips", "ports")}
+
+
+def _of(known: Mapping[str, int] | None) -> int | None:
+    return (
+        None if known is None else _left(known["limit"], known["used"] + known.get("reserved", 0))
     )
 
 
