@@ -9,17 +9,28 @@ from vdc.declaration.forms import Form, UnfitError
 
 _EXAMPLE = """\
 -----BEGIN CERTIFICATE-----
-MIIBmDCCAQGgAwIBAgIBATANBgkqhkiG9w0BAQsFADASMRAwDgYDVQQDDAdleGFt
-cGxlMB4XDTI2MDEwMTAwMDAwMFoXDTQ5MDEwMTAwMDAwMFowEjEQMA4GA1UEAwwH
-ZXhhbXBsZTCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEAtC1xVDU+ezjw+dzF
-9mThoqWSVCmNldk2r3nboCKbDwzC7M/GzxAEN7b8sZckhtpwd/c6u5s27sQ/LW7b
-KG6usxNC5t7ujh4CUNuRb9V1OEzwYAtpmVCm8H9GjywYlr+EMSHown1aZ3M/+Qp/
-XxAutJEAIg59MC11JjEsh3JwdQ0CAwEAATANBgkqhkiG9w0BAQsFAAOBgQAhkbjj
-RUyBQuXVqIJwC87KXjZuQbGTNlt48FqdcdzlJSX+D41hyjpDpN351J0DOgl92K7j
-k4+wS7yl4oK9LEyA89spMcg+dmxkCLO8JbPL0OdOzVYgw362sXJpf69jxfH9qREY
-3HLNLdTupDnm9MkyoZ2cwRXETijIGD27kL+39Q==
+MIIDBTCCAe2gAwIBAgIUCtQrGw2unTfukjGOF55KIJEE/AwwDQYJKoZIhvcNAQEL
+BQAwEjEQMA4GA1UEAwwHZXhhbXBsZTAeFw0yNjExMjIxODU1MThaFw00OTExMjEx
+ODU1MThaMBIxEDAOBgNVBAMMB2V4YW1wbGUwggEiMA0GCSqGSIb3DQEBAQUAA4IB
+DwAwggEKAoIBAQDQAb61srsxvRcxeEaCjzCQgDX4tD2R1KnW96V/vxoBU0jV3ctW
+4S4t46mxU8rNZRA/is+0ckfqZyEL/F61a2YknS9yuiQf8XnxQeKGBZfAc9oQs53y
+kA4GHM4ZW1Wo6Vce3hGHIm7cN9aVpl/2lp/yv3EVOWWdKgfh0OzUIy8m2UNeuzDi
+KOJevZ2Awx3ZLysGj1E/K4R5T8KUIqkCbGzPqObdPKsP9RJspR8dTJ9VXDvMytg+
+OJbJsA27PjGF5AUCzum03O/z26wnGjEMKUqgaJZx2lwj+N3CRmacV2IWfEvPl1//
+6+9tDM8IfghhSeJ57ZM7QzseKmd+fzmaeP0hAgMBAAGjUzBRMB0GA1UdDgQWBBQ0
+X+ngKdk8whiW6kVN1fYKs6pvCDAfBgNVHSMEGDAWgBQ0X+ngKdk8whiW6kVN1fYK
+s6pvCDAPBgNVHRMBAf8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA4IBAQADagRvPyUV
+u6TqY6qcKCX4NeZUHk6wnabcVOs2WdoSRk/jpoFUs8bzvFrtrnr4sLMbF539OLPD
+StvlYdrVXBTRcA8xCuORiBMFCpoevrRP/IRv6Ct4G85mZLxTegQ1VDOPAyu7ga/g
+QSiAXW2fYZqpcTAFWPQvKfR52U9RQmj44OHad1SnkcQ1YBkC+rUdjZJ7JIwaJFFb
+uDvkaw0c7I53vPYAmqwWexM2m5WwvWy8Jy9q83bC4qesOhrxg6ElmeGWG3XKQr6n
+srEkMf7v7MjV+1+AJDGpJPxsKdrY8cIFDnoXWLXVQgVIpzsb4aQnDu3VMtrKtpO+
+beuHX+/oo1yb
 -----END CERTIFICATE-----
 """
+
+_LEAST_BITS = 2048
+_REMEDY = "take the one for RSA-2048"
 
 
 def _read(text: str) -> str:
@@ -28,10 +39,11 @@ def _read(text: str) -> str:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import load_pem_x509_certificate
 
-    if not isinstance(load_pem_x509_certificate(text.encode()).public_key(), RSAPublicKey):
-        raise UnfitError(
-            "is the certificate of a key that is none of RSA", "take the one for RSA-2048"
-        )
+    key = load_pem_x509_certificate(text.encode()).public_key()
+    if not isinstance(key, RSAPublicKey):
+        raise UnfitError("is the certificate of a key that is none of RSA", _REMEDY)
+    if key.key_size < _LEAST_BITS:
+        raise UnfitError(f"is the certificate of a key of {key.key_size} bits", _REMEDY)
     return text.strip() + "\n"
 
 
