@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from labs.standin import CLOUDS
 from labs.standin.aws import Aws
 from labs.standin.openstack import OpenStack
 from labs.standin.program import program
 from labs.standin.wrong import CASES, names, said
+from provider.moto_server import REGION, moto_server, surroundings
 
 ASKED = [name for name in names("openstack") if ".dangling_" in name]
 
@@ -24,16 +24,8 @@ ASKED = [name for name in names("openstack") if ".dangling_" in name]
 @pytest.fixture(scope="module")
 def amazon() -> Iterator[dict[str, str]]:
     """An AWS of this module's own: the environment that leads to it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "lab",
-        "AWS_SECRET_ACCESS_KEY": "lab",
-        "AWS_REGION": "eu-central-1",
-    }
-    server.stop()
+    with moto_server() as address:
+        yield {**surroundings(address), "AWS_DEFAULT_REGION": REGION}
 
 
 def expected(name: str) -> str:

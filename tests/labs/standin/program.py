@@ -18,7 +18,7 @@ from vdc.home import Home
 from vdc.toolchain.pins import PULUMI
 
 _REPOSITORY = Path(__file__).parents[3]
-_PATIENCE_S = 300.0
+_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Program:
     def write(self, source: str) -> None:
         """Makes this the program."""
         (self.folder / "__main__.py").write_text(source)
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Sets what the program asks its configuration for."""
+        self.pulumi("config", "set-all", *(f"--plaintext={k}={v}" for k, v in settings.items()))
 
     def pulumi(self, *arguments: str, code: int = 0) -> str:
         """Runs ``pulumi`` on the stack; it must end so. Returns all that it said."""
@@ -60,9 +64,14 @@ class Program:
         return self.pulumi("up", "--yes", *arguments, code=code)
 
     def resources(self) -> dict[str, Any]:
-        """What the state holds, by the resource's name."""
+        """What the state holds, by name or, of several with one name, by ``name (type)``."""
         state = json.loads(self.pulumi("stack", "export"))["deployment"].get("resources", ())
-        return {resource["urn"].rpartition("::")[2]: resource for resource in state}
+        named = [(resource["urn"].rpartition("::")[2], resource) for resource in state]
+        names = [name for name, _ in named]
+        return {
+            name if names.count(name) == 1 else f"{name} ({resource['type']})": resource
+            for name, resource in named
+        }
 
 
 def program(folder: Path, **environment: str) -> Program:
