@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,6 +17,9 @@ from vdc.provider.drivers.openstack.sdk import connect, told
 T = TypeVar("T")
 
 _PAGE = 1000
+# As many as the group logic has under way, and some to end what they began; where the SDK waits
+# before it asks again, it holds a thread. Lists are read in others.
+_THREADS = 24
 
 
 class Cloud:
@@ -29,6 +33,7 @@ class Cloud:
     def __init__(self, name: str, region: str = "") -> None:
         self.name = name
         self._region = region
+        self._threads = ThreadPoolExecutor(_THREADS, f"cloud-{name}")
         self._connecting = threading.Lock()
         self._connections: dict[bool, Any] = {}
         self._found: dict[Hashable, Any] = {}
@@ -47,7 +52,8 @@ class Cloud:
         Raises:
             NodeError: It failed; see :func:`~vdc.provider.drivers.openstack.sdk.told`.
         """
-        return await asyncio.to_thread(self._ask, stage, work, repeats)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._ask, stage, work, repeats)
 
     async def once(self, stage: str, key: Hashable, work: Callable[[Any], T]) -> T:
         """Like :meth:`ask`, for what is the same for every node: asked for the first of them."""
