@@ -199,6 +199,13 @@ def test_another_exception_is_a_traceback_of_the_program(host) -> None:
     ]
 
 
+def test_a_question_that_a_provider_cannot_answer_is_one_line(host) -> None:
+    said = "invoke of aws:ec2/getAmi:getAmi failed: invocation of aws:ec2/getAmi:getAmi returned "
+    answer = host.run(f"raise Exception({said + 'an error: no such image'!r})")
+    assert (answer.bail, answer.error) == (True, "")
+    assert host.engine.errors == ["aws:ec2/getAmi:getAmi: no such image"]
+
+
 def test_an_error_in_the_programs_syntax_names_its_line(host) -> None:
     assert host.run("x = = 1").bail
     [error] = host.engine.errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -14,6 +15,12 @@ import grpc
 import pulumi
 from pulumi.runtime import reset_options, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2 as messages
+
+_UNANSWERED = re.compile(
+    r"invoke of (?P<question>\S+) failed: "
+    r"(invocation of \S+ returned an error: )?(?P<reason>.*)",
+    re.DOTALL,
+)
 
 
 def run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
@@ -63,7 +70,7 @@ async def _outcome(program: Path, folder: Path) -> messages.RunResponse:
             return messages.RunResponse()
         return messages.RunResponse(error=f"Program exited with non-zero exit code: {error}")
     except Exception as error:
-        return _reported(_traceback(error, folder))
+        return _reported(_unanswered(error) or _traceback(error, folder))
     return messages.RunResponse()
 
 
@@ -88,6 +95,15 @@ def _reported(text: str) -> messages.RunResponse:
     """Shows an error through the engine, which then stops without a further word."""
     pulumi.log.error(text)
     return messages.RunResponse(bail=True)
+
+
+def _unanswered(error: Exception) -> str | None:
+    """What a provider said to a question of the program that it could not answer.
+
+    The traceback would begin inside Pulumi, since nobody waits for the answer where it is asked.
+    """
+    said = _UNANSWERED.fullmatch(str(error)) if type(error) is Exception else None
+    return f"{said['question']}: {said['reason']}" if said else None
 
 
 def _traceback(error: BaseException, folder: Path) -> str:
