@@ -43,7 +43,7 @@ def cloud(address, monkeypatch):
     for name, value in surroundings(address).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    httpx.post(f"{address}/moto-api/reset").raise_for_status()
+    httpx.post(f"{address}/moto-api/reset", timeout=60).raise_for_status()
     return Clients()
 
 

@@ -6,9 +6,15 @@ from collections.abc import Collection
 
 from vdc.provider.drivers.aws.cloud import shared
 from vdc.provider.drivers.aws.fleet import AwsFleet
+from vdc.provider.drivers.aws.preflight import preflight
+from vdc.provider.drivers.aws.reaping import found, remove
+from vdc.provider.drivers.backend import Backend
 from vdc.provider.resources.fleet_members import MembersInputs
 
-__all__ = ["AwsFleet", "fleet", "owners", "reap"]
+__all__ = ["BACKEND", "AwsFleet", "fleet", "owners", "reap"]
+
+
+BACKEND = Backend(preflight, found, remove)
 
 
 def fleet(inputs: MembersInputs) -> AwsFleet:

@@ -17,7 +17,7 @@ from vdc.errors import NodeError
 from vdc.plan.tags import TEMPLATE
 from vdc.provider.console import legible, quoted, stage
 from vdc.provider.drivers.aws.cloud import Aws
-from vdc.provider.fleets import Instance
+from vdc.provider.drivers.fleet import Instance
 
 _GROUP_TAG = "aws:autoscaling:groupName"
 _ENDING_HOOK = "autoscaling:EC2_INSTANCE_TERMINATING"
@@ -47,7 +47,7 @@ class Patience:
 
 
 class AwsFleet:
-    """See :class:`~vdc.provider.fleets.Fleet`.
+    """See :class:`~vdc.provider.drivers.fleet.Fleet`.
 
     Args:
         aws: The account and region.
@@ -61,11 +61,11 @@ class AwsFleet:
         self._patience = patience or Patience()
 
     async def instances(self) -> Sequence[Instance]:
-        """See :class:`~vdc.provider.fleets.Fleet`."""
+        """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
         return await self._aws.ask(self._instances)
 
     async def grow(self, count: int) -> None:
-        """See :class:`~vdc.provider.fleets.Fleet`."""
+        """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
         group = await self._aws.ask(self._group)
         if group is None:
             raise NodeError(f"there is no Auto Scaling group {self._name} in {self._aws.region}")
@@ -81,7 +81,7 @@ class AwsFleet:
             raise
 
     async def end(self, ids: frozenset[str]) -> None:
-        """See :class:`~vdc.provider.fleets.Fleet`."""
+        """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
         left = await self._aws.ask(lambda aws: self._left(aws, ids))
         refused = await self._terminate([i for i, state in left.items() if state in _STANDS])
         deadline = _now() + self._patience.end_s
@@ -97,7 +97,7 @@ class AwsFleet:
             raise NodeError("; ".join(_still_there(left, refused)))
 
     async def explain(self, identity: str) -> str:
-        """See :class:`~vdc.provider.fleets.Fleet`."""
+        """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
         try:
             return await self._aws.ask(lambda aws: _explained(aws, identity))
         except NodeError:

@@ -1,0 +1,261 @@
+"""What AWS says before anything is made, and what of a stack is there: asked of its API."""
+
+import asyncio
+import json
+from functools import cache
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+import yaml
+
+from provider.moto_server import ACCOUNT, REGION, moto_server, surroundings
+from vdc.declaration import load
+from vdc.declaration.finding import dotted
+from vdc.errors import NodeError
+from vdc.plan import plan
+from vdc.plan.tags import tags
+from vdc.provider.drivers import aws
+from vdc.provider.drivers.aws import cloud
+from vdc.provider.drivers.aws.sorts import SORTS
+
+pytestmark = pytest.mark.real
+
+CASES = Path(__file__).parents[1] / "cases"
+IMAGE = "ami-12c6146b"
+"""One that the server knows from the start."""
+OURS = tags("dc", "dev", "frankfurt", "workers", "2036-12-31")
+FOREIGN = tags("dc", "prod", "frankfurt", "workers")
+
+
+@cache
+def client(service: str):
+    return boto3.Session(region_name=REGION).client(service)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with moto_server() as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def _account(address, monkeypatch):
+    for name, value in surroundings(address).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    httpx.post(f"{address}/moto-api/reset", timeout=60).raise_for_status()
+
+
+@pytest.fixture
+def declared(tmp_path):
+    """A plan with one site in AWS, changed as a test wants it."""
+    whole = yaml.safe_load((CASES / "declaration.ok.aws.yaml").read_text())
+
+    def made(group: dict | None = None, **changes):
+        site = whole["sites"]["frankfurt"] | {"profile": None, "image": IMAGE, **changes}
+        small = {"cpu": 2, "memory": "4GiB", "disk": "40GiB"}
+        group = {"count": 3, "size": small, "instance_types": ["t3.medium"], **(group or {})}
+        site["groups"] = {"workers": {k: v for k, v in group.items() if v is not None}}
+        site = {key: value for key, value in site.items() if value is not None}
+        sites = {"here": {"kind": "local"}, "frankfurt": site}
+        file = tmp_path / "dev.yaml"
+        file.write_text(yaml.safe_dump({**whole, "name": "dc", "sites": sites}))
+        return plan(load(file))
+
+    return made
+
+
+def site_of(planned):
+    return next(site for site in planned.sites if site.name == "frankfurt")
+
+
+def said(planned) -> list[str]:
+    found = asyncio.run(aws.BACKEND.preflight(planned, site_of(planned), "dev"))
+    return [f"{dotted(f.path)}: {f.message}" for f in found]
+
+
+def test_what_aws_would_carry_is_found_nothing_wrong_with(declared):
+    assert said(declared()) == []
+
+
+def test_an_existing_network_is_looked_for(declared):
+    (vpc,) = client("ec2").describe_vpcs()["Vpcs"]
+    subnets = [s["SubnetId"] for s in client("ec2").describe_subnets()["Subnets"]]
+    known = {"vpc": vpc["VpcId"], "subnets": subnets[:2]}
+    assert said(declared(network=known, zones=None, egress="existing", egress_price=None)) == []
+    stray = {"vpc": vpc["VpcId"], "subnets": [subnets[0], "subnet-0a1b2c3d4e5f60718"]}
+    (line,) = said(declared(network=stray, zones=None, egress="existing", egress_price=None))
+    assert line == (
+        "sites.frankfurt.network.subnets.1: "
+        f"is no subnet of {vpc['VpcId']} (got subnet-0a1b2c3d4e5f60718)"
+    )
+    none = {"vpc": "vpc-0a1b2c3d4e5f60718", "subnets": subnets[:2]}
+    (line,) = said(declared(network=none, zones=None, egress="existing", egress_price=None))
+    assert line.startswith("sites.frankfurt.network.vpc: is no VPC of the account in eu-central-1")
+
+
+def test_a_zone_that_the_region_has_not(declared):
+    (line,) = said(declared(zones=["eu-central-1a", "eu-central-1g"]))
+    assert line == ("sites.frankfurt.zones.1: is no zone that the account has (got eu-central-1g)")
+
+
+def test_an_image_that_is_not_there(declared):
+    (line,) = said(declared(image="ami-0a1b2c3d4e5f60718"))
+    assert line.startswith("sites.frankfurt.image: is no image that the account sees")
+
+
+def test_the_image_of_a_publisher_is_read(declared):
+    (line,) = said(declared(image=None))
+    assert line.startswith("sites.frankfurt.os: has no image in eu-central-1: /aws/service/debian")
+
+
+def test_a_type_that_is_too_small_and_one_that_is_none(declared):
+    lines = said(declared({"instance_types": ["t3.micro", "t3.tiny"]}))
+    types = "sites.frankfurt.groups.workers.instance_types"
+    assert lines == [
+        f"{types}.0: has 1,024 MiB of memory and not 4,096 (got t3.micro)",
+        f"{types}.1: is none of the region's types (got t3.tiny)",
+    ]
+
+
+def test_a_size_without_a_type_is_one_that_aws_has(declared):
+    assert said(declared({"instance_types": None})) == []
+
+
+def test_a_quota_that_nobody_tells_is_no_finding(declared):
+    with pytest.raises(Exception, match="NoSuchResource"):
+        client("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")
+    assert said(declared({"count": 1000})) == []
+
+
+def test_a_credential_of_another_account(declared):
+    (line,) = said(declared(account="210987654321"))
+    assert line == (
+        "sites.frankfurt.account: is not the credential's (got 210987654321): the credential is "
+        f"of account {ACCOUNT}, and 210987654321 is declared; sign in to that one, or name its "
+        "profile"
+    )
+
+
+def test_no_credential_and_a_profile_that_is_not_there(declared, monkeypatch):
+    cloud.shared.cache_clear()
+    (line,) = said(declared(profile="nobody"))
+    assert line.startswith("sites.frankfurt.profile: has no credential that AWS takes")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    cloud.shared.cache_clear()
+    (line,) = said(declared())
+    assert line.startswith("sites.frankfurt: has no credential that AWS takes")
+
+
+def test_nobody_at_the_address(declared, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(cloud, "_ATTEMPTS", 1)
+    cloud.shared.cache_clear()
+    (line,) = said(declared())
+    assert line.startswith("sites.frankfurt.region: cannot be asked (got eu-central-1)")
+    cloud.shared.cache_clear()
+
+
+def marked(sort: str, marks) -> dict:
+    named = {**marks, "Name": f"vdc-{marks['vdc-stack']}"}
+    given = [{"Key": key, "Value": value} for key, value in named.items()]
+    return {"TagSpecifications": [{"ResourceType": sort, "Tags": given}]}
+
+
+def everything(marks) -> None:
+    """One of each sort, with these tags."""
+    ec2, stack = client("ec2"), marks["vdc-stack"]
+    given = [{"Key": key, "Value": value} for key, value in marks.items()]
+    vpc = ec2.create_vpc(CidrBlock="10.70.0.0/16", **marked("vpc", marks))["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.70.0.0/24", **marked("subnet", marks))[
+        "Subnet"
+    ]["SubnetId"]
+    gateway = ec2.create_internet_gateway(**marked("internet-gateway", marks))
+    gateway_id = gateway["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway_id, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc, **marked("route-table", marks))["RouteTable"]
+    ec2.associate_route_table(RouteTableId=table["RouteTableId"], SubnetId=subnet)
+    address = ec2.allocate_address(Domain="vpc", **marked("elastic-ip", marks))["AllocationId"]
+    ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, **marked("natgateway", marks))
+    group = ec2.create_security_group(
+        GroupName=f"vdc-{stack}", Description="x", VpcId=vpc, **marked("security-group", marks)
+    )["GroupId"]
+    ec2.create_key_pair(KeyName=f"vdc-{stack}", **marked("key-pair", marks))
+    ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1, **marked("volume", marks))
+    ec2.create_network_interface(
+        SubnetId=subnet, Groups=[group], **marked("network-interface", marks)
+    )
+    ec2.run_instances(
+        ImageId=IMAGE, MinCount=1, MaxCount=1, SubnetId=subnet, **marked("instance", marks)
+    )
+    name = f"vdc-{stack}"
+    ec2.create_launch_template(
+        LaunchTemplateName=name,
+        LaunchTemplateData={
+            "ImageId": IMAGE,
+            "InstanceType": "t3.micro",
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": given}],
+        },
+        **marked("launch-template", marks),
+    )
+    client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        LaunchTemplate={"LaunchTemplateName": name},
+        MinSize=0,
+        MaxSize=2,
+        DesiredCapacity=2,
+        VPCZoneIdentifier=subnet,
+        NewInstancesProtectedFromScaleIn=True,
+        Tags=[{**tag, "PropagateAtLaunch": True} for tag in given],
+    )
+    iam = client("iam")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}", Tags=given)
+    iam.put_role_policy(RoleName=name, PolicyName="drained", PolicyDocument=POLICY)
+    iam.create_instance_profile(InstanceProfileName=name, Tags=given)
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+    }
+)
+
+
+def things(planned, stack: str):
+    return asyncio.run(aws.BACKEND.found(site_of(planned), "dc", stack))
+
+
+def test_everything_of_a_stack_is_found_and_goes_and_nothing_foreign(declared):
+    planned = declared()
+    everything(OURS)
+    everything(FOREIGN)
+    ours = things(planned, "dev")
+    assert {thing.sort for thing in ours} == set(SORTS)
+    assert len(ours) == len(SORTS), "the group's instances go with the group"
+    assert {(t.site, t.group, t.expires) for t in ours} == {("frankfurt", "workers", "2036-12-31")}
+    foreign = {(thing.sort, thing.id) for thing in things(planned, "prod")}
+    assert len(foreign) == len(SORTS)
+
+    for thing in sorted(ours, key=lambda thing: thing.rank):
+        asyncio.run(aws.BACKEND.remove(site_of(planned), thing))
+    assert things(planned, "dev") == []
+    assert {(thing.sort, thing.id) for thing in things(planned, "prod")} == foreign
+    for thing in ours:  # gone already
+        asyncio.run(aws.BACKEND.remove(site_of(planned), thing))
+
+
+def test_what_is_somebody_elses_by_now_is_left_alone(declared):
+    planned = declared()
+    volume = client("ec2").create_volume(
+        AvailabilityZone=f"{REGION}a", Size=1, **marked("volume", OURS)
+    )["VolumeId"]
+    (thing,) = things(planned, "dev")
+    client("ec2").create_tags(Resources=[volume], Tags=[{"Key": "vdc-stack", "Value": "prod"}])
+    with pytest.raises(NodeError, match="is not ours any more; it was left alone"):
+        asyncio.run(aws.BACKEND.remove(site_of(planned), thing))
+    assert [thing.id for thing in things(planned, "prod")] == [volume]
