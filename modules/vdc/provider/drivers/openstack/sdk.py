@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -44,6 +45,8 @@ def sdk() -> Any:
     """
     with MissingExtraError.named("openstack"):
         import openstack
+    # It says each time that it asks again, and where nobody listens that ends on the terminal.
+    logging.getLogger("keystoneauth").addHandler(logging.NullHandler())
     return openstack
 
 
