@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from provider.worlds import Knife
 from vdc.errors import NodeError
-from vdc.provider.fleets import Instance
+from vdc.provider.drivers.fleet import Instance
 
 PREFIX = "dc-cloud-workers"
 OLD_S = 10_000

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from vdc.errors import NodeError
-from vdc.provider.fleets import Instance
+from vdc.provider.drivers.fleet import Instance
 from vdc.provider.resources.enrolment import Enrolment, EnrolmentInputs
 from vdc.provider.resources.fleet_members import Members, MembersInputs
 from vdc.provider.wire import UNKNOWN

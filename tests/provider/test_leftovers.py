@@ -8,6 +8,9 @@ import sys
 import pytest
 
 from provider.clouds import Cloud, site, thing
+from vdc.declaration.cloud import CloudSite
+from vdc.declaration.kinds import NAMES
+from vdc.declaration.registry import KINDS
 from vdc.errors import MissingExtraError, NodeError
 from vdc.plan import Control, Plan
 from vdc.provider.backends import backend, preflight
@@ -35,6 +38,12 @@ def ids(some):
 def test_a_kind_without_a_back_end_is_not_asked():
     assert backend("local") is None
     assert listed(site("here", "local")) == ()
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_who_rents_machines_can_be_asked_what_is_there(kind):
+    """And only they: elsewhere nobody sends a bill for what is forgotten."""
+    assert (backend(kind) is not None) is issubclass(KINDS[kind].site, CloudSite)
 
 
 def test_only_what_carries_both_marks_is_listed(cloud):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from vdc.errors import SchedulerError
 from vdc.provider import admission, enrolment
-from vdc.provider.fleets import Standing
+from vdc.provider.drivers.fleet import Standing
 from vdc.provider.members import ClientMembers
 from vdc.scheduler.model import SchedulerNode
 
@@ -17,10 +17,10 @@ _AT_ONCE = 16
 
 
 class FleetPool(ClientMembers):
-    """See :class:`~vdc.provider.fleets.Pool`; made like its parent."""
+    """See :class:`~vdc.provider.drivers.fleet.Pool`; made like its parent."""
 
     async def standing(self) -> Mapping[str, Standing]:
-        """See :class:`~vdc.provider.fleets.Pool`."""
+        """See :class:`~vdc.provider.drivers.fleet.Pool`."""
         try:
             known = await self._watch.now()
         except SchedulerError:
@@ -31,7 +31,7 @@ class FleetPool(ClientMembers):
         return {name: _standing(node) for name, node in ours.items()}
 
     async def dismiss(self, names: frozenset[str]) -> None:
-        """See :class:`~vdc.provider.fleets.Pool`."""
+        """See :class:`~vdc.provider.drivers.fleet.Pool`."""
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(name: str) -> None:
@@ -45,7 +45,7 @@ class FleetPool(ClientMembers):
                 raise
 
     async def forget_others(self, names: frozenset[str]) -> None:
-        """See :class:`~vdc.provider.fleets.Pool`; as little as it, a failure stops nobody."""
+        """See :class:`~vdc.provider.drivers.fleet.Pool`; a failure stops nobody here, either."""
         await super().forget_others(names)
         try:
             await enrolment.sweep(self._nomad, self._site, self._group, names, datetime.now(UTC))

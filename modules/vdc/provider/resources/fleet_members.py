@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from vdc.errors import SchedulerError, StackError
 from vdc.provider.connection import SchedulerInputs, recognised
+from vdc.provider.drivers.fleet import Fleet, Instance
 from vdc.provider.fleet_pool import FleetPool
-from vdc.provider.fleets import Converged, Fleet, Instance, Want, converge, surplus
+from vdc.provider.fleets import Converged, Want, converge, surplus
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
 from vdc.provider.wire import has_unknown
 
