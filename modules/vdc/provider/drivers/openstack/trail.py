@@ -42,13 +42,15 @@ class Trail:
         self._file = folder / f"{'.'.join(step.owner.split('/')[1:])}.json"
         self._step = step
         self._entered = False
+        self._entering = asyncio.Lock()
 
     async def enter(self) -> None:
-        """Before something is made."""
-        if not self._entered:
-            text = self._step.model_dump_json()
-            await asyncio.to_thread(processes.write_private, self._file, text)
-            self._entered = True
+        """Before something is made; nodes that begin together have one file."""
+        async with self._entering:
+            if not self._entered:
+                text = self._step.model_dump_json()
+                await asyncio.to_thread(processes.write_private, self._file, text)
+                self._entered = True
 
     def leave(self) -> None:
         """When nothing is left."""
