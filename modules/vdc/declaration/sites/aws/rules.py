@@ -186,11 +186,11 @@ def instance_types_fit_their_system(name: str, site: AwsSite) -> Findings:
                     f"stands there already (got {kind})",
                     "remove one of the two",
                 )
-            elif processor(kind) != os.arch:
+            elif (has := processor(kind)) != os.arch:
                 yield Finding(
                     (*path, "instance_types", index),
-                    f"has {processor(kind)} processors, and the image is for {os.arch} (got {kind})",
-                    f"write a type with {os.arch} processors, or arch: {processor(kind)} below os:",
+                    f"has {has} processors, and the image is for {os.arch} (got {kind})",
+                    f"write a type with {os.arch} processors, or arch: {has} below os:",
                     rests_on=((*path, "os"), ("sites", name, "os")),
                 )
 
