@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
 ]
 
-USER_DATA = b"#cloud-config\nwrite_files: [{path: /root/made, content: once}]\n"
+USER_DATA = b"#cloud-config\nwrite_files: [{path: /var/lib/made, content: once}]\n"
 GROUP = "workers"
 HOOK = "drain"
 ONCE = Config(retries={"total_max_attempts": 1})

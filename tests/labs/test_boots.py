@@ -27,9 +27,9 @@ SIDE = "10.88.0.254"
 USER_DATA = b"""\
 #cloud-config
 write_files:
-  - {path: /root/made, content: "once\\n", append: true}
+  - {path: /var/lib/made, content: "once\\n", append: true}
 bootcmd:
-  - echo boot >>/root/boots
+  - echo boot >>/var/lib/boots
 """
 ONE = Instance("i-1", "one", USER_DATA, "10.70.0.10", "10.70.0.1", 20)
 TWO = Instance("i-2", "two", USER_DATA, "10.70.16.10", "10.70.16.1", 20)
@@ -124,7 +124,7 @@ def test_a_reboot_keeps_the_disk(boots: Boots) -> None:
     boots.reboot("i-1")
     wait_for("its third boot", lambda: _boots(node) == 3)
     node.booted()
-    assert node.run("cat", "/root/made") == "once\n"
+    assert node.run("cat", "/var/lib/made") == "once\n"
 
 
 def test_a_node_that_is_powered_off_stays_off(cloud: Cloud, boots: Boots) -> None:
@@ -142,7 +142,7 @@ def test_an_instance_that_is_shut_off_keeps_its_disk(cloud: Cloud, boots: Boots)
     wait_for("its end", lambda: not node.runs)
     cloud.shown["i-1"] = ONE
     wait_for("its return", lambda: node.runs)
-    wait_for("its file", lambda: "boot" in _read(node, "/root/boots"))
+    wait_for("its file", lambda: "boot" in _read(node, "/var/lib/boots"))
 
 
 def test_an_api_that_does_not_answer_ends_nothing(cloud: Cloud, boots: Boots) -> None:
@@ -187,4 +187,4 @@ def _read(node, path: str) -> str:
 
 
 def _boots(node) -> int:
-    return len(_read(node, "/root/boots").split())
+    return len(_read(node, "/var/lib/boots").split())

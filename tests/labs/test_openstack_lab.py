@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
 ]
 
-USER_DATA = "#cloud-config\nwrite_files:\n  - {path: /root/read, content: grüß dich}\n"
+USER_DATA = "#cloud-config\nwrite_files:\n  - {path: /var/lib/read, content: grüß dich}\n"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def test_what_the_api_shows_runs_until_it_is_deleted(lab: Lab, project: Project)
         server = project.start("one")
         node = boots.node(server)
         node.booted()
-        assert node.run("cat", "/root/read") == "grüß dich"
+        assert node.run("cat", "/var/lib/read") == "grüß dich"
         assert node.run("hostname").strip() == "one"
         (port,) = project.api.network.ports(device_id=server)
         shown = port.fixed_ips[0]["ip_address"]
