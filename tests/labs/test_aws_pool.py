@@ -72,7 +72,9 @@ def test_the_security_group_has_exactly_the_declared_rules(cloud: Standing) -> N
             rule["IpProtocol"],
             rule.get("FromPort", -1),
             rule.get("ToPort", -1),
-            rule.get("CidrIpv4") or rule.get("ReferencedGroupInfo", {}).get("GroupId"),
+            rule.get("CidrIpv4")
+            or rule.get("CidrIpv6")
+            or rule.get("ReferencedGroupInfo", {}).get("GroupId"),
         )
         for rule in ec2.describe_security_group_rules(
             Filters=[{"Name": "group-id", "Values": [group["GroupId"]]}]
@@ -80,6 +82,7 @@ def test_the_security_group_has_exactly_the_declared_rules(cloud: Standing) -> N
     }
     assert rules == {
         (True, "-1", -1, -1, "0.0.0.0/0"),
+        (True, "-1", -1, -1, "::/0"),
         (False, "-1", -1, -1, group["GroupId"]),
         (False, "tcp", 22, 22, "10.0.0.0/8"),
     }

@@ -20,6 +20,7 @@ from botocore.credentials import Credentials
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.models import iam_backends
 
+from labs.aws.machines import region
 from labs.aws.settings import ACCOUNT, KEY, SECRET
 from labs.aws.wishes import Wishes
 from labs.openstack.services.faults import next_for
@@ -29,6 +30,17 @@ _SIGNED = re.compile(
     r"aws4_request, ?SignedHeaders=(?P<headers>[^,]+), ?Signature=(?P<signature>[0-9a-f]+)"
 )
 _USER_DATA_BYTES = 16384
+_DELETES = {
+    "DeleteVpc": "VpcId",
+    "DeleteInternetGateway": "InternetGatewayId",
+    "DeleteRouteTable": "RouteTableId",
+    "DeleteLaunchTemplate": "LaunchTemplateId",
+    "DeleteVolume": "VolumeId",
+    "DeleteNetworkInterface": "NetworkInterfaceId",
+    "ReleaseAddress": "AllocationId",
+    "DeleteSubnet": "SubnetId",
+    "DeleteSecurityGroup": "GroupId",
+}
 
 Answer = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], Answer], Iterable[bytes]]
@@ -86,6 +98,7 @@ class Door:
             return _answered(answer, *refusal)
         with self._lock:
             said = list(self._inner(environ, answer))
+            _forget_tags(call, body)
         if fault is not None and fault.does == "lose":
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return said
@@ -190,6 +203,31 @@ def _too_long(call: Call, body: bytes) -> tuple[int, bytes] | None:
                 400, "InvalidUserData.Malformed", "User data is limited to 16384 bytes"
             )
     return None
+
+
+def _forget_tags(call: Call, body: bytes) -> None:
+    """What is deleted has no tags any more; moto would go on to list them."""
+    name = _DELETES.get(call.action) if call.service == "ec2" else None
+    for identity in parse_qs(body.decode()).get(name, ()) if name else ():
+        if not _stands(identity):
+            region().tags.pop(identity, None)
+
+
+def _stands(identity: str) -> bool:
+    """Whether EC2 still has it."""
+    here = region()
+    kept = {
+        "vpc": here.vpcs,
+        "igw": here.internet_gateways,
+        "rtb": here.route_tables,
+        "lt": here.launch_templates,
+        "vol": here.volumes,
+        "eni": here.enis,
+        "eipalloc": {it.allocation_id for it in here.addresses},
+        "subnet": {key for zone in here.subnets.values() for key in zone},
+        "sg": {key for vpc in here.groups.values() for key in vpc},
+    }
+    return identity in kept[identity.partition("-")[0]]
 
 
 def _throttled(call: Call) -> tuple[int, bytes]:

@@ -17,6 +17,7 @@ from typing import Any
 from moto.autoscaling import autoscaling_backends
 from moto.autoscaling.exceptions import ValidationError
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.utils import parse_user_data
 
 from labs.aws import machines
 from labs.aws.settings import ACCOUNT, REGION
@@ -183,7 +184,8 @@ class Group:
         made = backend.run_instances(
             version.image_id,
             1,
-            version.user_data,
+            # moto keeps that of a later version as plain text.
+            parse_user_data(str(data["UserData"])) if data.get("UserData") else None,
             [],
             instance_type=kind,
             is_instance_type_default=False,

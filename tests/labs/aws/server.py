@@ -11,6 +11,7 @@ import ssl
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from labs.aws import catalogue, groups, machines
@@ -51,7 +52,10 @@ def main() -> None:
     threading.Thread(target=metadata.serve_forever, daemon=True).start()
     while True:
         with lock:
-            _step(wishes)
+            try:
+                _step(wishes)
+            except Exception:  # one thing that is wrong is not the end of a cloud
+                traceback.print_exc()
         time.sleep(_TICK_S)
 
 
