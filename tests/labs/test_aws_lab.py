@@ -326,6 +326,7 @@ def test_a_group_is_gone_when_its_machines_are(group: Group, boots: Boots) -> No
     wait_for("the end of the nodes", lambda: not boots.nodes)
 
 
+@pytest.mark.long
 def test_labs_stand_side_by_side_and_leave_nothing(lab: Lab) -> None:
     with aws_lab() as other, other.network.entered():
         Group(other)
