@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from vdc.declaration.sites.aws import AwsSite
@@ -11,19 +11,45 @@ from vdc.errors import NodeError
 from vdc.plan import Site
 from vdc.plan.tags import DATACENTER, STACK, ours
 from vdc.provider.drivers.aws.cloud import Aws, AwsError, shared
-from vdc.provider.drivers.aws.sorts import GROUP, PREFIXES, PROFILE, ROLE, SORTS, last
+from vdc.provider.drivers.aws.sorts import GROUP, PROFILE, ROLE, SORTS, last
 from vdc.provider.drivers.backend import Thing
 
-_IN_A_FILTER = 200
 _BEGINNING = "vdc-"
 """Of every name that a site gives: IAM cannot be asked by tag."""
 
-# By sort: who lists them, under which key, their id, and which are none that stand by themselves.
-_STANDING = {
-    "instance": ("describe_instances", "Reservations", ("pending", "running", "stopped")),
-    "volume": ("describe_volumes", "Volumes", ("available", "error")),
-    "network-interface": ("describe_network_interfaces", "NetworkInterfaces", ("available",)),
-    "nat-gateway": ("describe_nat_gateways", "NatGateways", ("pending", "available", "failed")),
+
+@dataclass(frozen=True)
+class _Listing:
+    """How EC2 lists a sort: the call, its answer's key, what it calls an id, and which count."""
+
+    operation: str
+    key: str
+    identity: str
+    states: tuple[str, ...] = ()
+
+
+# What is attached to something goes with that, and so does what is not among these states.
+_LISTINGS = {
+    "instance": _Listing(
+        "describe_instances", "Reservations", "InstanceId", ("pending", "running", "stopped")
+    ),
+    "launch-template": _Listing("describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
+    "key-pair": _Listing("describe_key_pairs", "KeyPairs", "KeyPairId"),
+    "volume": _Listing("describe_volumes", "Volumes", "VolumeId", ("available", "error")),
+    "network-interface": _Listing(
+        "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId", ("available",)
+    ),
+    "nat-gateway": _Listing(
+        "describe_nat_gateways", "NatGateways", "NatGatewayId", ("pending", "available", "failed")
+    ),
+    "elastic-ip": _Listing("describe_addresses", "Addresses", "AllocationId"),
+    "security-group": _Listing("describe_security_groups", "SecurityGroups", "GroupId"),
+    "subnet": _Listing("describe_subnets", "Subnets", "SubnetId"),
+    "internet-gateway": _Listing(
+        "describe_internet_gateways", "InternetGateways", "InternetGatewayId"
+    ),
+    "route-table": _Listing("describe_route_tables", "RouteTables", "RouteTableId"),
+    "vpc": _Listing("describe_vpcs", "Vpcs", "VpcId"),
 }
 
 
@@ -78,44 +104,27 @@ def _groups(aws: Aws) -> Iterator[Thing]:
 
 def _of_ec2(aws: Aws, datacenter: str, groups: Iterable[Thing]) -> Iterator[Thing]:
     """Everything of EC2's that has a tag of ours and goes with none of these groups."""
-    marked = [{"Name": "key", "Values": [DATACENTER]}, {"Name": "value", "Values": [datacenter]}]
-    sorts: dict[str, set[str]] = defaultdict(set)
-    for tag in aws.pages("ec2", "describe_tags", "Tags", Filters=marked):
-        identity = tag["ResourceId"]
-        if sort := PREFIXES.get(identity.partition("-")[0]):
-            sorts[sort].add(identity)
-    for sort in sorted(sorts):
-        ids = _alone(aws, sort, sorts[sort], {last(group.id) for group in groups})
-        tags = _ec2_tags(aws, ids)
-        for identity in ids:
-            yield _thing(sort, identity, tags.get(identity, {}))
+    names = {last(group.id) for group in groups}
+    for sort, listing in _LISTINGS.items():
+        for raw in _listed(aws, listing, datacenter):
+            # A network interface's are called otherwise.
+            tags = _mapping(raw.get("Tags") or raw.get("TagSet") or ())
+            state = raw.get("State") or raw.get("Status") or ""
+            state = state["Name"] if isinstance(state, Mapping) else state
+            counts = not listing.states or state in listing.states
+            if counts and tags.get("aws:autoscaling:groupName") not in names:
+                yield _thing(sort, raw[listing.identity], tags)
 
 
-def _alone(aws: Aws, sort: str, ids: set[str], groups: set[str]) -> list[str]:
-    """Those that are neither ending nor a part of something else."""
-    if sort not in _STANDING:
-        return sorted(ids)
-    operation, key, states = _STANDING[sort]
-    marked = [{"Name": "tag-key", "Values": [DATACENTER]}]
-    standing = set()
-    for one in aws.pages("ec2", operation, key, **{_filters(sort): marked}):
-        for raw in one.get("Instances", [one]):
-            identity, state = _identity(sort, raw)
-            group = _mapping(raw.get("Tags", ())).get("aws:autoscaling:groupName")
-            if state in states and group not in groups:
-                standing.add(identity)
-    return sorted(ids & standing)
-
-
-def _filters(sort: str) -> str:
-    return "Filter" if sort == "nat-gateway" else "Filters"
-
-
-def _identity(sort: str, raw: Mapping[str, Any]) -> tuple[str, str]:
-    """A thing's id and how it is, which EC2 calls by several names."""
-    identity = raw["".join(word.capitalize() for word in sort.split("-")) + "Id"]
-    state = raw.get("State") or raw.get("Status") or ""
-    return identity, state["Name"] if isinstance(state, Mapping) else state
+def _listed(aws: Aws, listing: _Listing, datacenter: str) -> Iterator[Mapping[str, Any]]:
+    filters = "Filter" if listing.key == "NatGateways" else "Filters"
+    marked = {filters: [{"Name": f"tag:{DATACENTER}", "Values": [datacenter]}]}
+    client = aws.client("ec2")
+    if client.can_paginate(listing.operation):
+        for one in aws.pages("ec2", listing.operation, listing.key, **marked):
+            yield from one.get("Instances", [one])
+    else:
+        yield from getattr(client, listing.operation)(**marked)[listing.key]
 
 
 def _of_iam(aws: Aws) -> Iterator[Thing]:
@@ -146,16 +155,12 @@ def _group_tags(aws: Aws, arn: str) -> dict[str, str] | None:
 def _tags(aws: Aws, thing: Thing) -> Mapping[str, str] | None:
     """A thing's tags now; None when it is gone."""
     asked = {GROUP: _group_tags, ROLE: _role_tags, PROFILE: _profile_tags}.get(thing.sort)
-    return asked(aws, thing.id) if asked else _ec2_tags(aws, [thing.id]).get(thing.id)
+    return asked(aws, thing.id) if asked else _ec2_tags(aws, thing.id)
 
 
-def _ec2_tags(aws: Aws, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-    tags: dict[str, dict[str, str]] = defaultdict(dict)
-    for at in range(0, len(ids), _IN_A_FILTER):
-        some = [{"Name": "resource-id", "Values": list(ids[at : at + _IN_A_FILTER])}]
-        for tag in aws.pages("ec2", "describe_tags", "Tags", Filters=some):
-            tags[tag["ResourceId"]][tag["Key"]] = tag["Value"]
-    return tags
+def _ec2_tags(aws: Aws, identity: str) -> dict[str, str] | None:
+    chosen = [{"Name": "resource-id", "Values": [identity]}]
+    return _mapping(aws.pages("ec2", "describe_tags", "Tags", Filters=chosen)) or None
 
 
 def _mapping(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:

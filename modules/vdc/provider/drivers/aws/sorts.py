@@ -102,6 +102,13 @@ def _nat(aws: Aws, identity: str) -> None:
     _until_gone(f"NAT gateway {identity}", left)
 
 
+def _key(aws: Aws, identity: str) -> None:
+    client = aws.client("ec2")
+    pairs = client.describe_key_pairs()["KeyPairs"]
+    for name in (pair["KeyName"] for pair in pairs if pair["KeyPairId"] == identity):
+        client.delete_key_pair(KeyName=name)
+
+
 def _gateway(aws: Aws, identity: str) -> None:
     client = aws.client("ec2")
     answer = client.describe_internet_gateways(InternetGatewayIds=[identity])
@@ -138,27 +145,11 @@ def _role(aws: Aws, arn: str) -> None:
     client.delete_role(RoleName=name)
 
 
-PREFIXES: Mapping[str, str] = {
-    "i": "instance",
-    "lt": "launch-template",
-    "key": "key-pair",
-    "vol": "volume",
-    "eni": "network-interface",
-    "nat": "nat-gateway",
-    "eipalloc": "elastic-ip",
-    "sg": "security-group",
-    "subnet": "subnet",
-    "igw": "internet-gateway",
-    "rtb": "route-table",
-    "vpc": "vpc",
-}
-"""What the ids of EC2's things begin with, by the sort of each that can go by itself."""
-
 SORTS: Mapping[str, Sort] = {
     GROUP: Sort(0, _group),
     "instance": Sort(1, _instance),
     "launch-template": Sort(2, _ec2("delete_launch_template", "LaunchTemplateId")),
-    "key-pair": Sort(2, _ec2("delete_key_pair", "KeyPairId")),
+    "key-pair": Sort(2, _key),
     PROFILE: Sort(2, _profile),
     ROLE: Sort(3, _role),
     "volume": Sort(2, _volume),
