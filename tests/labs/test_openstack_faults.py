@@ -100,7 +100,7 @@ def test_a_quota_that_is_met_on_the_way_costs_the_nodes_that_are_too_many(
 ) -> None:
     cloud.declare(workers={"count": 3})
     with lab.quota(instances=2):
-        said = up(cloud, 255)
+        said = up(cloud, 1)
     print(said)
     lines = [line for name in cloud.names(3) for line in failures(said, name)]
     assert len(lines) == 1
@@ -124,7 +124,7 @@ def test_a_cloud_that_throttles_is_waited_for(lab: Lab, cloud: Standing) -> None
 def test_a_cloud_that_never_stops_to_throttle_costs_one_line(lab: Lab, cloud: Standing) -> None:
     cloud.declare(workers={"count": 2})
     with lab.fault(Fault(CREATE, "throttle", times=1000)):
-        said = up(cloud, 255)
+        said = up(cloud, 1)
     print(said)
     (line,) = failures(said, cloud.names(2)[1])
     assert "Too many requests" in line
@@ -145,7 +145,7 @@ def test_a_server_that_fails_costs_itself_alone(lab: Lab, cloud: Standing) -> No
     ill = cloud.names(3)[1]
     cloud.declare(workers={"count": 3})
     with lab.fault(Fault(f"SPAWN {ill}", "fail", times=1000)):
-        said = up(cloud, 255)
+        said = up(cloud, 1)
     print(said)
     (line,) = failures(said, ill)
     assert "the lab was asked to fail it" in line
