@@ -88,6 +88,8 @@ def install(wishes: Wishes) -> None:
     def begun(self: Any, *given: Any, **named: Any) -> None:
         begin(self, *given, **named)
         self.start_s = START_S
+        for card in self.nics.values():
+            card.delete_on_termination = True  # one that is made at the start is the machine's own
         become(self, "pending")
 
     @functools.wraps(end)
