@@ -22,6 +22,7 @@ from vdc.provider.enrolment import (
     new_secret,
 )
 from vdc.provider.machines import MachineInputs, briefing, software
+from vdc.provider.offering import offer
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
 from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
@@ -145,6 +146,7 @@ class Enrolment(Resource[EnrolmentInputs]):
         )
         async with _connect(inputs) as nomad:
             await recognised(nomad)
+            await offer(software(inputs, inputs.arch), inputs)
             await enrol(nomad, record)
         return Made(outputs)
 
