@@ -11,6 +11,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 
 from labs.aws.settings import ACCOUNT, REGION
 from labs.aws.wishes import Wishes
@@ -107,6 +108,15 @@ def install(wishes: Wishes) -> None:
             raise EC2ClientError("VcpuLimitExceeded", _NO_ROOM.format(wishes.limited))
         return run(self, image, count, *given, **named)
 
+    closed = NatGatewayBackend.delete_nat_gateway
+
+    @functools.wraps(closed)
+    def close(self: Any, nat_gateway_id: str) -> Any:
+        gateway = closed(self, nat_gateway_id)
+        self.enis.pop(gateway._eni.id, None)  # its card goes with it
+        return gateway
+
+    NatGatewayBackend.delete_nat_gateway = close  # type: ignore[method-assign]
     Instance.__init__ = begun  # type: ignore[method-assign]
     Instance.terminate = ended  # type: ignore[method-assign]
     InstanceBackend.run_instances = ran  # type: ignore[method-assign]
