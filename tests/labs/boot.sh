@@ -21,6 +21,9 @@ quick=etc/systemd/network/10-cloud-init-eth0.network.d
 mkdir -p $quick
 printf '[Network]\nIPv6AcceptRA=no\n' >$quick/lab.conf
 
+# The console is a file: nobody signs in there, and who waits for that gives up after some tries.
+ln -sf /dev/null etc/systemd/system/console-getty.service
+
 mount -t proc proc proc
 # The kernel's settings are everybody's; those of the network are the node's own.
 mount --bind proc/sys proc/sys

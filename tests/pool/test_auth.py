@@ -128,7 +128,7 @@ def test_every_route_of_the_application_is_documented_or_open(client):
         if path != client.app.openapi_url
     }
     for_nodes = {path for path in served if path.startswith(JOINING)}
-    assert len(for_nodes) == 4
+    assert len(for_nodes) == 5
     assert served - documented - for_nodes == OPEN
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from labs.aws.identity import Authority
-from labs.aws.settings import ENDPOINT, KEY, METADATA, REGION, SECRET, SIDE
+from labs.aws.settings import ENDPOINT, KEY, METADATA, MOTO, REGION, SECRET, SIDE
 from labs.aws.wishes import Wishes
 from labs.boots import BRIDGE, Boots, Instance, remove_nodes
 from labs.images import machine_image, variant
@@ -197,7 +197,8 @@ class Lab:
     def _start_server(self) -> None:
         log = self.folder / "server.log"
         server = (sys.executable, "-m", "labs.aws.server", str(self.folder))
-        words = self.command("env", f"PYTHONPATH={_TESTS}:{_TESTS.parent / 'modules'}", *server)
+        told = {"PYTHONPATH": f"{_TESTS}:{_TESTS.parent / 'modules'}", **MOTO}
+        words = self.command("env", *(f"{name}={value}" for name, value in told.items()), *server)
         started = processes.start(words, self.folder, log)
 
         def answers() -> bool:

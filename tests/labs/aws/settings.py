@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 ZONES = ("eu-central-1a", "eu-central-1b")
@@ -15,11 +13,11 @@ PORT = 4566
 ENDPOINT = f"http://{SIDE}:{PORT}"
 METADATA = "169.254.169.254"
 
-# moto takes what AWS would refuse, unless told otherwise. All of it is read when it is imported.
-os.environ.update(
-    MOTO_ACCOUNT_ID=ACCOUNT,
-    MOTO_ENABLE_AMI_VALIDATION="true",
-    MOTO_ENABLE_KEYPAIR_VALIDATION="false",
-    MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="true",
-    MOTO_EC2_LOAD_DEFAULT_AMIS="false",
-)
+MOTO = {
+    "MOTO_ACCOUNT_ID": ACCOUNT,
+    "MOTO_ENABLE_AMI_VALIDATION": "true",
+    "MOTO_ENABLE_KEYPAIR_VALIDATION": "false",
+    "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+}
+"""The server's environment: moto takes what AWS would refuse, unless told otherwise."""

@@ -152,7 +152,16 @@ class Domain:
             file.write(tostring(domain))
             file.flush()
             self.host.virsh(uri, "define", file.name)
-        self.host.virsh(uri, "start", self.name)
+        while True:
+            try:
+                self.host.virsh(uri, "start", self.name)
+            except AssertionError as error:
+                # libvirt looks for a free loop device and takes it in two steps, and gives up when
+                # another lab on this machine has taken it in between.
+                if "to loop device: Device or resource busy" not in str(error):
+                    raise
+            else:
+                return
 
 
 @contextmanager
