@@ -116,11 +116,12 @@ def _document(lab: Lab, machine: dict[str, object]) -> dict[str, object]:
                     "emulator": {"uri": lab.b.qemu},
                 },
                 "network": {"bridge": BRIDGE},
-                "os": _debian(image.disk),
+                "machine": "lxc",
+                "os": _debian(image.root),
                 "groups": {
-                    "boxes": {"count": 2, "size": ROOMY, "drain": DRAIN, "machine": "lxc",
-                              "os": _debian(image.root)},
-                    "vms": {"count": 1, "size": SMALL, "drain": DRAIN, "machine": "qemu"},
+                    "boxes": {"count": 2, "size": ROOMY, "drain": DRAIN},
+                    "vms": {"count": 1, "size": SMALL, "drain": DRAIN, "machine": "qemu",
+                            "os": _debian(image.disk)},
                 },
             },
             "metal": {
