@@ -51,7 +51,7 @@ def wheels() -> Path:
         if not folder.exists():
             part = folder.with_suffix(".part")
             pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", part]
-            subprocess.run([*pip, software.pypi, "setuptools", "wheel"], check=True)
+            subprocess.run([*pip, software.pypi, "setuptools", "wheel", "packaging"], check=True)
             part.rename(folder)
     return folder
 
