@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,8 @@ SITE = "here"
 GROUP = "workers"
 _PATIENCE_S = 90.0
 _POLL_S = 0.05
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+_GO_DURATION = re.compile(r"([\d.]+)(h|ms|m|s|µs|ns)")
 
 T = TypeVar("T")
 
@@ -193,6 +196,22 @@ class NomadLab:
         nodes = self.call("GET", "/v1/nodes")
         assert isinstance(nodes, list)
         return sum(node["Status"] == "ready" for node in nodes)
+
+    def heard(self, since: float) -> bool:
+        """Whether every node has reported to a server since then, a time of ``time.time()``.
+
+        A server that was started anew waits a minute for who has not reported to it yet.
+        """
+
+        async def ago(name: str) -> float:
+            address = f"https://{HOST}:{self._slots[name].ports.http}"
+            async with Nomad(replace(self.access(), addresses=(address,))) as nomad:
+                about = await nomad.json("GET", "/v1/agent/self")
+            assert isinstance(about, dict)
+            parts = _GO_DURATION.findall(about["stats"]["client"]["last_heartbeat"])
+            return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
+
+        return all(time.time() - asyncio.run(ago(name)) > since for name in self.names)
 
     # --- life -----------------------------------------------------------------------
 

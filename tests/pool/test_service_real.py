@@ -172,10 +172,12 @@ def test_a_server_that_is_gone_leaves_an_honest_reader(pool, client, lab):
         x.pool()
     assert caught.value.status == 503
     lab.start("server")
+    started = time.time()
     wait_for("fresh", lambda: not client.pool().stale)
     assert done.wait(10)
     assert seen == ["stale", "fresh"]
     wait_for("work is taken again", lambda: _runs(client))
+    wait_for("the server knows of every node again", lambda: lab.heard(started))
 
 
 def _runs(client) -> bool:

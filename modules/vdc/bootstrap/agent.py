@@ -113,6 +113,10 @@ def server_config(agent: Agent, role: ServerRole) -> str:
                 "min_heartbeat_ttl": "5s",
                 "heartbeat_grace": "5s",
                 "max_heartbeats_per_second": 500.0,
+                # A new leader has heard of nobody. It takes a node that died with the old one
+                # (a rack without power) for alive this long, by default five minutes; a node
+                # that lives finds it within two of the 15 to 30 s between its attempts.
+                "failover_heartbeat_ttl": "60s",
                 "event_buffer_size": 4096,
                 "client_introduction": {"enforcement": "strict"},
             },
