@@ -28,8 +28,8 @@ import yaml
 
 from e2e.checkout import checkout
 from labs.images import machine_image, sha256
+from labs.lab import SIDE
 from labs.libvirt import Lab, libvirt_lab
-from labs.libvirt.lab import SIDE
 from vdc.home import Home
 from vdc.toolchain import paths
 

@@ -19,9 +19,9 @@ from e2e.checkout import Checkout, checkout
 from e2e.eventually import eventually
 from labs.faults import silent_service, wrong_clock
 from labs.images import machine_image, sha256, variant
+from labs.lab import SIDE
 from labs.libvirt import Host, Lab, libvirt_lab
 from labs.libvirt.host import BRIDGE
-from labs.libvirt.lab import SIDE
 
 pytestmark = [
     pytest.mark.real,

@@ -14,9 +14,9 @@ from e2e.caller import calling
 from e2e.checkout import Checkout, checkout
 from e2e.eventually import eventually, settled
 from labs.images import machine_image, sha256, variant
+from labs.lab import SIDE
 from labs.libvirt import Lab, libvirt_lab
 from labs.libvirt.host import BRIDGE
-from labs.libvirt.lab import SIDE
 
 pytestmark = [
     pytest.mark.real,

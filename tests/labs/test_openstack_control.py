@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from labs.lab import SIDE
 from labs.openstack import Lab, openstack_lab
-from labs.openstack.lab import SIDE
 from labs.openstack.stack import SITE, Standing, standing
 from vdc.home import Home
 from vdc.toolchain import paths

@@ -5,28 +5,21 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
-import re
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from labs.aws.identity import Authority
-from labs.aws.settings import ENDPOINT, KEY, METADATA, MOTO, REGION, SECRET, SIDE
+from labs.aws.settings import ACCOUNT, ENDPOINT, KEY, METADATA, MOTO, REGION, SECRET
 from labs.aws.wishes import Wishes
 from labs.boots import BRIDGE, Boots, Instance, remove_nodes
 from labs.images import machine_image, variant
-from labs.netns import Namespace
+from labs.lab import SIDE, NamedLab
 from labs.openstack.services import faults
-from labs.processes import output
 from labs.standin import plugins
 from nomad_lab import wait_for
 from vdc.provider import processes
@@ -35,37 +28,15 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
-_PREFIX = "vdc-aws-"
 _TESTS = Path(__file__).parents[2]
 _START_S = 60.0
 _FOREIGN = ("AWS_", "BOTO_")
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A lab by its name; up or down, and nothing of it is kept anywhere else.
+class Lab(NamedLab):
+    """A network with AWS's API on :data:`SIDE`, and machines behind it; see :class:`NamedLab`."""
 
-    Labs share no process, port or file: each has a network namespace of its own.
-
-    Attributes:
-        name: At most 16 of ``a-z0-9-``.
-    """
-
-    name: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,15}", self.name):
-            raise ValueError(f"a lab's name has up to 16 of a-z, 0-9 and -, not {self.name!r}")
-
-    @property
-    def folder(self) -> Path:
-        """Holds everything."""
-        return Path(tempfile.gettempdir(), _PREFIX + self.name)
-
-    @property
-    def network(self) -> Namespace:
-        """This side: the API, 10.88.0.254 on the machines' bridge, no way out."""
-        return Namespace(f"vdc-aws-{self.name}")
+    KIND = "aws"
 
     @property
     def authority(self) -> Authority:
@@ -93,18 +64,6 @@ class Lab:
         }
 
     # --- use ------------------------------------------------------------------------
-
-    def command(self, *words: str) -> tuple[str, ...]:
-        """A command, to be run on this side of the lab."""
-        return self.network.command(*words)
-
-    def run(self, *words: str) -> str:
-        """Runs a command on this side of the lab; its output.
-
-        Raises:
-            AssertionError: It failed; with what it said.
-        """
-        return output(self.command(*words))
 
     def client(self, service: str, **more: Any) -> BaseClient:
         """boto3's client of a service; used by threads that are in the lab's network."""
@@ -152,17 +111,15 @@ class Lab:
 
     # --- life -----------------------------------------------------------------------
 
-    @property
-    def exists(self) -> bool:
-        """Whether anything of it is there."""
-        return self.folder.exists() or self.network.path.exists()
+    def usage(self) -> Iterator[str]:
+        """What a shell has to be told."""
+        yield f"# account {ACCOUNT}, region {REGION}"
+        yield f"# identity: {self.authority.folder / 'identity.pem'}"
+        for name, value in self.environment.items():
+            if name == "PATH" or name.startswith("AWS_"):
+                yield f"export {name}={value}"
 
-    def up(self) -> None:
-        """Makes the lab, which must not exist; returns when its API answers."""
-        if self.exists:
-            raise AssertionError(f"lab {self.name} is there already, in {self.folder}")
-        self.folder.mkdir(mode=0o711)
-        self.network.make()
+    def _begin(self) -> None:
         self.network.bridge(BRIDGE, f"{SIDE}/24")
         self.network.ip("address", "add", f"{METADATA}/32", "dev", BRIDGE)
         self.authority.make()
@@ -172,16 +129,8 @@ class Lab:
         self._start_server()
         self.publish()
 
-    def down(self) -> None:
-        """Removes the lab, or what is left of it."""
+    def _end(self) -> None:
         remove_nodes(self)
-        left = processes.belonging_to(self.folder)
-        for process in left:
-            process.kill()
-        _, left = psutil.wait_procs(left, 15)
-        assert not left, f"do not end: {left}"
-        self.network.remove()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start_names(self) -> None:
         """A name server on every address that the bridge gets; it knows AWS, and nobody else."""
@@ -243,18 +192,4 @@ class _Shown:
         )
 
 
-def labs() -> list[Lab]:
-    """Every lab that is there."""
-    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")
-    return sorted((Lab(path.name.removeprefix(_PREFIX)) for path in found), key=lambda it: it.name)
-
-
-@contextmanager
-def aws_lab(name: str = "") -> Iterator[Lab]:
-    """A lab that is up; nothing of it is left after. Without a name it has one of its own."""
-    lab = Lab(name or f"t{secrets.token_hex(3)}")
-    try:
-        lab.up()
-        yield lab
-    finally:
-        lab.down()
+aws_lab = Lab.standing

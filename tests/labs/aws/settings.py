@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from labs.lab import SIDE
+
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 ZONES = ("eu-central-1a", "eu-central-1b")
 KEY, SECRET = "AKIALABLABLABLABLAB0", "secret-of-the-lab"
 """The user's credential; any other is refused."""
 
-SIDE = "10.88.0.254"
 PORT = 4566
 ENDPOINT = f"http://{SIDE}:{PORT}"
 METADATA = "169.254.169.254"

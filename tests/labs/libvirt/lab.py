@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
+from labs.images import machine_image, sha256
+from labs.lab import SIDE, NamedLab
 from labs.libvirt.host import BRIDGE, UPLINK, Host
-from labs.netns import Namespace
-from labs.processes import kill, output
 
-SIDE = "10.88.0.254"
-_PREFIX = "vdc-libvirt-"
 _DHCP = "10.88.0.10,10.88.0.199,255.255.255.0,1h"
 _LAN = "lan"
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A lab by its name; up or down, and nothing of it is kept anywhere else.
+class Lab(NamedLab):
+    """A network with two hosts on it, and :data:`SIDE` as their way out; see :class:`NamedLab`."""
 
-    Labs of different names share no address space, process or file: each has namespaces of its
-    own, so that all of them use 10.88.0.0/24.
-
-    Attributes:
-        name: At most 16 of ``a-z0-9-``.
-    """
-
-    name: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,15}", self.name):
-            raise ValueError(f"a lab's name has up to 16 of a-z, 0-9 and -, not {self.name!r}")
-
-    @property
-    def folder(self) -> Path:
-        """Holds everything; short, as a socket's path must be."""
-        return Path(tempfile.gettempdir(), _PREFIX + self.name)
-
-    @property
-    def network(self) -> Namespace:
-        """This side: what ``run`` runs in. Has 10.88.0.254 and loopback, no way out."""
-        return Namespace(f"vdc-{self.name}")
+    KIND = "libvirt"
 
     @property
     def a(self) -> Host:
@@ -65,20 +34,6 @@ class Lab:
         """Both."""
         return (self.a, self.b)
 
-    # --- use ------------------------------------------------------------------------
-
-    def command(self, *words: str) -> tuple[str, ...]:
-        """A command, to be run on this side of the lab network."""
-        return self.network.command(*words)
-
-    def run(self, *words: str) -> str:
-        """Runs a command on this side of the lab network; its output.
-
-        Raises:
-            AssertionError: It failed; with what it said.
-        """
-        return output(self.command(*words))
-
     def leases(self) -> dict[str, str]:
         """Address by MAC of every machine that has asked for one."""
         lines = (self.folder / "leases").read_text().splitlines()
@@ -86,17 +41,20 @@ class Lab:
 
     # --- life -----------------------------------------------------------------------
 
-    @property
-    def exists(self) -> bool:
-        """Whether anything of it is there."""
-        return self.folder.exists() or self.network.path.exists()
+    def usage(self) -> Iterator[str]:
+        """The hosts, and images for machines on them."""
+        for host in self.hosts:
+            yield f"host {host.name}  {host.address}  identity {host.identity}"
+            yield f"  {host.lxc}\n  {host.qemu}"
+        image = machine_image()
+        for engine, path in (("QEMU", image.disk), ("LXC", image.root)):
+            yield f"image for {engine}  {path}\n  sha256 {sha256(path)}"
 
-    def up(self) -> None:
-        """Makes the lab, which must not exist; returns when both libvirtd answer."""
-        if self.exists:
-            raise AssertionError(f"lab {self.name} is there already, in {self.folder}")
-        self.folder.mkdir(mode=0o711)
-        self.network.make()
+    def state(self) -> str:
+        """Of each host."""
+        return " ".join(f"{host.name}:{'up' if host.up else 'down'}" for host in self.hosts)
+
+    def _begin(self) -> None:
         self.network.bridge(_LAN, f"{SIDE}/24")
         for host in self.hosts:
             host.network.make()
@@ -107,25 +65,17 @@ class Lab:
         with ThreadPoolExecutor() as pool:
             list(pool.map(Host.start, self.hosts))
 
-    def down(self) -> None:
-        """Removes the lab, or what is left of it."""
+    def _end(self) -> None:
         for host in self.hosts:
             host.stop()
-        kill(self._dhcp_log)
-        for network in (*(host.network for host in self.hosts), self.network):
-            network.remove()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def _dhcp_log(self) -> Path:
-        return self.folder / "dnsmasq.log"
+            host.network.remove()
 
     def _start_dhcp(self) -> None:
         leases = self.folder / "leases"
         leases.touch()
         words = (
             *("dnsmasq", "--conf-file=/dev/null", "--pid-file=", "--user=root"),
-            *("-8", str(self._dhcp_log)),
+            *("-8", str(self.folder / "dnsmasq.log")),
             *(f"--interface={_LAN}", "--except-interface=lo", "--bind-interfaces"),
             *("--dhcp-authoritative", "--no-ping", f"--dhcp-range={_DHCP}"),
             # A machine that is made again has another client id, and keeps its address.
@@ -138,18 +88,4 @@ class Lab:
         subprocess.run(self.command(*words), check=True)  # which goes into the background
 
 
-def labs() -> list[Lab]:
-    """Every lab that is there."""
-    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")
-    return sorted((Lab(path.name.removeprefix(_PREFIX)) for path in found), key=lambda it: it.name)
-
-
-@contextmanager
-def libvirt_lab(name: str = "") -> Iterator[Lab]:
-    """A lab that is up; nothing of it is left after. Without a name it has one of its own."""
-    lab = Lab(name or f"t{secrets.token_hex(3)}")
-    try:
-        lab.up()
-        yield lab
-    finally:
-        lab.down()
+libvirt_lab = Lab.standing

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +16,16 @@ import psutil
 import yaml
 
 from labs.boots import BRIDGE, Boots, remove_nodes
-from labs.netns import Namespace
+from labs.lab import SIDE, NamedLab
 from labs.openstack.services import faults
 from labs.openstack.settings import BEHIND, PORTS, Settings
 from labs.openstack.software import SERVICES, software
-from labs.processes import output
 from nomad_lab import wait_for
 from vdc.provider import processes
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-SIDE = "10.88.0.254"
-_PREFIX = "vdc-openstack-"
 _TESTS = Path(__file__).parents[2]
 _START_S = 120.0
 # A question costs OpenStack as much as it takes a server forward.
@@ -44,31 +38,10 @@ _WSGI = {
 }
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A lab by its name; up or down, and nothing of it is kept anywhere else.
+class Lab(NamedLab):
+    """A network with OpenStack's services on its loopback, and servers on :data:`SIDE`'s bridge."""
 
-    Labs share no process, port or file: each has a network namespace of its own.
-
-    Attributes:
-        name: At most 16 of ``a-z0-9-``.
-    """
-
-    name: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,15}", self.name):
-            raise ValueError(f"a lab's name has up to 16 of a-z, 0-9 and -, not {self.name!r}")
-
-    @property
-    def folder(self) -> Path:
-        """Holds everything."""
-        return Path(tempfile.gettempdir(), _PREFIX + self.name)
-
-    @property
-    def network(self) -> Namespace:
-        """This side: the API on loopback, 10.88.0.254 on the servers' bridge, no way out."""
-        return Namespace(f"vdc-os-{self.name}")
+    KIND = "openstack"
 
     @property
     def clouds(self) -> Path:
@@ -81,18 +54,6 @@ class Lab:
         return self.folder / "log"
 
     # --- use ------------------------------------------------------------------------
-
-    def command(self, *words: str) -> tuple[str, ...]:
-        """A command, to be run on this side of the lab."""
-        return self.network.command(*words)
-
-    def run(self, *words: str) -> str:
-        """Runs a command on this side of the lab; its output.
-
-        Raises:
-            AssertionError: It failed; with what it said.
-        """
-        return output(self.command(*words))
 
     @contextmanager
     def administrator(self) -> Iterator[Connection]:
@@ -138,18 +99,12 @@ class Lab:
 
     # --- life -----------------------------------------------------------------------
 
-    @property
-    def exists(self) -> bool:
-        """Whether anything of it is there."""
-        return self.folder.exists() or self.network.path.exists()
+    def usage(self) -> Iterator[str]:
+        """What a shell has to be told."""
+        yield f"export OS_CLIENT_CONFIG_FILE={self.clouds} OS_CLOUD=lab"
 
-    def up(self) -> None:
-        """Makes the lab, which must not exist; returns when a server can be asked for."""
-        if self.exists:
-            raise AssertionError(f"lab {self.name} is there already, in {self.folder}")
+    def _begin(self) -> None:
         made = software()
-        self.folder.mkdir(mode=0o711)
-        self.network.make()
         self.network.bridge(BRIDGE, f"{SIDE}/24")
         settings = Settings(self.folder, made.environment)
         settings.write()
@@ -161,16 +116,8 @@ class Lab:
         with self.administrator() as connection:
             cloud.furnish(connection)
 
-    def down(self) -> None:
-        """Removes the lab, or what is left of it."""
+    def _end(self) -> None:
         remove_nodes(self)
-        left = processes.belonging_to(self.folder)
-        for process in left:
-            process.kill()
-        _, left = psutil.wait_procs(left, 15)
-        assert not left, f"do not end: {left}"
-        self.network.remove()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _copy_databases(self, new: Path) -> None:
         shutil.copytree(new / "db", self.folder / "db", dirs_exist_ok=True)
@@ -193,18 +140,18 @@ class Lab:
         for name, module in _WSGI.items():
             port = str(PORTS[name] + BEHIND)
             words = (str(python), str(SERVICES / "wsgi.py"), module, port)
-            started[name] = self._begin(name, settings.environment(name), *words)
+            started[name] = self._run_service(name, settings.environment(name), *words)
         # Nova asks all of them as soon as it starts.
         self._wait(started)
         configuration = ("--config-file", str(settings.file("nova.conf")))
         nova = (str(python), str(SERVICES / "compute.py"), *configuration)
         proxy = (sys.executable, "-m", "labs.openstack.proxy", str(self.folder))
-        self._wait({"nova": self._begin("nova", settings.environment("nova"), *nova)})
-        self._begin("proxy", {"PYTHONPATH": str(_TESTS)}, *proxy)
+        self._wait({"nova": self._run_service("nova", settings.environment("nova"), *nova)})
+        self._run_service("proxy", {"PYTHONPATH": str(_TESTS)}, *proxy)
         wait_for("the proxy", lambda: self._answers(PORTS["keystone"]), _START_S)
         wait_for("the compute hosts", self._hosts_are_known, _START_S)
 
-    def _begin(self, name: str, variables: dict[str, str], *words: str) -> psutil.Process:
+    def _run_service(self, name: str, variables: dict[str, str], *words: str) -> psutil.Process:
         environment = ("env", *(f"{key}={value}" for key, value in variables.items()))
         command = self.command(*environment, *words)
         return processes.start(command, self.folder, self.logs / f"{name}.log")
@@ -233,18 +180,4 @@ class Lab:
         return bool(count == 2)
 
 
-def labs() -> list[Lab]:
-    """Every lab that is there."""
-    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")
-    return sorted((Lab(path.name.removeprefix(_PREFIX)) for path in found), key=lambda it: it.name)
-
-
-@contextmanager
-def openstack_lab(name: str = "") -> Iterator[Lab]:
-    """A lab that is up; nothing of it is left after. Without a name it has one of its own."""
-    lab = Lab(name or f"t{secrets.token_hex(3)}")
-    try:
-        lab.up()
-        yield lab
-    finally:
-        lab.down()
+openstack_lab = Lab.standing

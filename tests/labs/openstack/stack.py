@@ -13,8 +13,9 @@ from openstack.connection import Connection
 
 from e2e.checkout import Checkout, checkout
 from labs.boots import Boots
+from labs.lab import SIDE
 from labs.openstack.cloud import CLOUD, EXTERNAL, IMAGE, REGION, belongings, member
-from labs.openstack.lab import SIDE, Lab
+from labs.openstack.lab import Lab
 from labs.standin import plugins
 
 SITE = "cloud"
