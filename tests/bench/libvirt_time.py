@@ -10,15 +10,8 @@ ours the time to the end of the command, when the pool API answers too, is print
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
-import shutil
-import statistics
-import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +23,11 @@ from e2e.checkout import checkout
 from labs.images import machine_image, sha256
 from labs.lab import SIDE
 from labs.libvirt import Lab, libvirt_lab
-from vdc.home import Home
-from vdc.toolchain import paths
+from measured import Run, by_turns, plain_script, pulumi_up
 
 NODES = 4
 MOST_S = 60.0
-MADE = re.compile(r"NodeGroup rack-workers created")
 SCRIPT = Path(__file__).with_name("plain_virsh.sh")
-
-
-@dataclass(frozen=True)
-class Run:
-    """Seconds until the nodes were ready, and until the command said that it was done."""
-
-    ready: float
-    done: float
 
 
 def declaration(name: str, lab: Lab) -> dict[str, Any]:
@@ -74,49 +57,15 @@ def ours() -> Run:
     """One `pulumi up` of a fresh stack; what `vdc env` prepares is prepared before."""
     with libvirt_lab() as lab, checkout("bench", prefix=lab.command()) as place:
         place.declaration.write_text(yaml.safe_dump(declaration(place.stack, lab)))
-        environment = {**place.environment, **json.loads(place.vdc("env", "-o", "json").stdout)}
-        pulumi = shutil.which("pulumi", path=environment["PATH"])
-        assert pulumi is not None
-        begun = time.monotonic()
-        with subprocess.Popen(
-            [*place.prefix, pulumi, "up", "--yes", "--skip-preview"],
-            cwd=place.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            ready = 0.0
-            said = []
-            for line in process.stdout:
-                said.append(line)
-                if MADE.search(line):
-                    ready = time.monotonic()
-        done = time.monotonic()
-        if process.returncode or not ready:
-            raise SystemExit("".join(said))
-    return Run(ready - begun, done - begun)
+        return pulumi_up(place, "NodeGroup rack-workers")
 
 
 def plain() -> Run:
     """One run of the script."""
-    nomad = paths(Home.of_user()).nomad
     with libvirt_lab() as lab:
         uris = [host.lxc for host in lab.hosts]
         words = ("sh", str(SCRIPT), str(lab.folder / "plain"), str(machine_image().root), SIDE)
-        begun = time.monotonic()
-        with subprocess.Popen(
-            lab.command(*words, str(NODES), *uris),
-            env={"PATH": f"{nomad.parent}:{os.environ['PATH']}", "HOME": str(lab.folder)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as script:
-            assert script.stdout is not None
-            assert script.stdout.readline() == "ready\n"
-            ready = time.monotonic()
-    return Run(ready - begun, ready - begun)
+        return plain_script(lab.command(*words, str(NODES), *uris), lab.folder)
 
 
 def main() -> None:
@@ -132,14 +81,7 @@ def main() -> None:
     if arguments.only:
         wanted = "pulumi up" if arguments.only == "ours" else "plain virsh"
         kinds = {wanted: kinds[wanted]}
-    runs: dict[str, list[Run]] = {name: [] for name in kinds}
-    for number in range(arguments.runs):
-        for name, once in kinds.items():
-            runs[name].append(run := once())
-            print(f"{number + 1} {name:12} {run.ready:6.2f} s ready, {run.done:6.2f} s done")
-    medians = {name: statistics.median(run.ready for run in made) for name, made in runs.items()}
-    for name, median in medians.items():
-        print(f"median {name:12} {median:6.2f} s")
+    medians = by_turns(kinds, arguments.runs)
     print(f"goal: at most {MOST_S:.0f} s")
     sys.exit(medians.get("pulumi up", 0) > MOST_S)
 
