@@ -170,8 +170,7 @@ def test_spark_computes_over_machines_of_every_sort(stack: Checkout, wheels: Pat
     stack.vdc("install", "spark", "--name", "pi", "--set", "workers=3")
     said = stack.vdc("submit", "pi", "example:pi", "--", "20").stdout
     assert re.search(r"Pi is roughly 3\.1", said), said
-    with stack.scheduler() as scheduler:
-        allocations = scheduler.get("/v1/allocations").json()
-    nodes = {each["NodeName"] for each in allocations if each["TaskGroup"] == "worker"}
-    assert "dc-metal-workers-m1" in nodes
-    assert nodes & {"dc-rack-boxes-0", "dc-rack-boxes-1"}
+    with stack.pool() as pool:
+        working = {node.name for node in pool.nodes() if node.allocated.memory_mib}
+    assert "dc-metal-workers-m1" in working
+    assert working & {"dc-rack-boxes-0", "dc-rack-boxes-1"}
