@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from provider.worlds import Cut, Knife, World, WorldDriver, WorldMembers
 from vdc.provider.drivers import NodeFacts
-from vdc.provider.groups import CONCURRENCY, converge, steps
+from vdc.provider.groups import converge, steps
 
 
 def names(count: int, first: int = 0) -> tuple[str, ...]:
@@ -159,8 +159,23 @@ def test_a_node_whose_back_end_does_not_answer_is_named_and_the_others_go_on():
 def test_four_thousand_nodes_are_made_a_bounded_number_at_once():
     world = World()
     assert run(world, names(4000)).problems == ()
-    assert world.most_at_once == CONCURRENCY
+    assert world.most_at_once == WorldDriver.at_once
     assert len(world.nodes) == 4000
+
+
+def test_nobody_waits_for_another_node_to_boot():
+    world = World()
+    wanted = names(3 * WorldDriver.at_once)
+    all_begun = asyncio.Barrier(len(wanted))
+
+    class Slow(WorldMembers):
+        async def wait_ready(self, name: str) -> None:
+            """No node is ready before the last one was begun."""
+            await all_begun.wait()
+            await super().wait_ready(name)
+
+    made = converge(WorldDriver(world), Slow(world), wanted, asyncio.Event())
+    assert asyncio.run(asyncio.wait_for(made, 10)).problems == ()
 
 
 def test_an_interrupted_run_begins_nothing_new_and_says_what_it_left():

@@ -57,6 +57,8 @@ class Knife:
 class WorldDriver:
     """Makes and removes nodes of the world, each in the steps of a real one."""
 
+    at_once = 16
+
     def __init__(self, world: World, digest: str = "v1", knife: Knife | None = None) -> None:
         self.world = world
         self.digest = digest

@@ -16,9 +16,6 @@ from dataclasses import dataclass
 from vdc.errors import NodeError, VdcError
 from vdc.provider.drivers import Driver, Members, NodeFacts
 
-# At a back end with rate limits more at once gains nothing; on one machine it is the CPU.
-CONCURRENCY = 16
-
 
 @dataclass(frozen=True)
 class Steps:
@@ -88,7 +85,10 @@ async def converge(
         # waits for its successor would be content with it.
         there = {name for name, node in owned.items() if node.state != "partial"}
         await members.forget_others(frozenset(there))
-    problems += await _each(change.settle, todo.make, CONCURRENCY, stopping)
+    # Waiting costs nobody anything: however long they boot, the next ones are begun.
+    problems += await _each(
+        driver.create, todo.make, driver.at_once, stopping, afterwards=change.await_ready
+    )
     problems += await _each(
         lambda name: change.renew(owned[name]),
         todo.change,
@@ -99,7 +99,7 @@ async def converge(
     # A node that a cut run left draining is taken back into work.
     begun = {*todo.make, *todo.change, *todo.unknown}
     kept = [name for name in wanted if name not in begun]
-    problems += await _each(members.wait_ready, kept, CONCURRENCY, stopping)
+    problems += await _each(members.wait_ready, kept, len(kept), stopping)
     surplus = [owned[name] for name in todo.remove]
     problems += await remove(driver, members, surplus, stopping)
     return Converged(tuple((await driver.owned()).values()), tuple(problems))
@@ -112,9 +112,8 @@ class _Change:
     driver: Driver
     members: Members
 
-    async def settle(self, name: str) -> None:
-        """Makes a node, or what it lacks, and waits until it takes work."""
-        await self.driver.create(name)
+    async def await_ready(self, name: str) -> None:
+        """Returns when a node that was made takes work; else says what its back end knows."""
         try:
             await self.members.wait_ready(name)
         except NodeError as error:
@@ -132,7 +131,8 @@ class _Change:
             await self.driver.delete(node.name)
             # Until its heartbeat is missed the old one passes for ready, and keeps its name.
             await self.members.forget(node.name)
-        await self.settle(node.name)
+        await self.driver.create(node.name)
+        await self.await_ready(node.name)
 
 
 async def remove(
@@ -150,7 +150,7 @@ async def remove(
 
     problems = [f"node {name}: {held[name]}" for name in sorted(held)]
     problems += await _each(
-        driver.delete, sorted(leaving.keys() - held.keys()), CONCURRENCY, stopping
+        driver.delete, sorted(leaving.keys() - held.keys()), driver.at_once, stopping
     )
     # By what is left and not by what was removed here: a run may have been cut in between.
     await members.forget_others(frozenset(await driver.owned()))
@@ -162,29 +162,35 @@ def _reason(node: NodeFacts) -> str:
 
 
 async def _each(
-    action: Callable[[str], Awaitable[None]],
+    action: Callable[[str], Awaitable[object]],
     names: Iterable[str],
     at_once: int,
     stopping: asyncio.Event,
     *,
+    afterwards: Callable[[str], Awaitable[None]] | None = None,
     one_failure_holds_all: bool = False,
 ) -> list[str]:
-    """Runs the action for every name, a bounded number at once; one line for each failure."""
+    """Runs the action for every name, a bounded number at once; one line for each failure.
+
+    What follows ``afterwards`` on an action that succeeded is not bounded.
+    """
     room = asyncio.Semaphore(at_once)
     failed: list[str] = []
 
     async def one(name: str) -> str | None:
-        async with room:
-            if stopping.is_set():
-                return f"node {name}: not begun, the run was interrupted"
-            if failed and one_failure_holds_all:
-                return f"node {name}: not begun, because {failed[0]} failed"
-            try:
+        try:
+            async with room:
+                if stopping.is_set():
+                    return f"node {name}: not begun, the run was interrupted"
+                if failed and one_failure_holds_all:
+                    return f"node {name}: not begun, because {failed[0]} failed"
                 await action(name)
-            except VdcError as error:
-                failed.append(name)
-                return f"node {name}: {error}"
-            return None
+            if afterwards:
+                await afterwards(name)
+        except VdcError as error:
+            failed.append(name)
+            return f"node {name}: {error}"
+        return None
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(name)) for name in names]

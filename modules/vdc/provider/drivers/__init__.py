@@ -39,6 +39,9 @@ class Driver(Protocol):
     digest: str
     """Digest of the template that ``create`` makes nodes from."""
 
+    at_once: int
+    """How many nodes may be in the hands of ``create`` or ``delete`` at the same time."""
+
     async def owned(self) -> Mapping[str, NodeFacts]:
         """Every node that carries the group's mark, whatever its state."""
 

@@ -17,7 +17,7 @@ from vdc.provider.drivers.libvirt import survey, transfer
 from vdc.provider.drivers.libvirt.common import Payload
 from vdc.provider.drivers.libvirt.explain import explain
 from vdc.provider.drivers.libvirt.fleet import Fleet, Living, Sight
-from vdc.provider.drivers.libvirt.hosts import Host
+from vdc.provider.drivers.libvirt.hosts import AT_ONCE, Host
 from vdc.provider.drivers.libvirt.maker import Maker
 from vdc.provider.drivers.libvirt.marks import Mark
 from vdc.provider.drivers.libvirt.model import Template, UserData
@@ -82,6 +82,7 @@ class LibvirtDriver:
         self._looking = asyncio.Lock()
         self._makers: dict[str, Maker] = {}
         self._fixed = _fixed(template, userdata)
+        self.at_once = AT_ONCE * max(1, len(template.hosts))
         size = template.size
         self.digest = digest(self._fixed, str(size.cpus), str(size.memory_mib))[:16]
 

@@ -19,7 +19,7 @@ from vdc.provider.drivers.libvirt.model import HostSpec
 from vdc.provider.drivers.libvirt.sdk import connect, libvirt, parsed
 
 # A daemon does one thing at a time to a storage pool; more callers at once only wait there.
-_AT_ONCE = 4
+AT_ONCE = 4
 _OPEN_S = 30.0
 # A host that let us wait in vain is not waited for again in the same run.
 _MUTE_S = 60.0
@@ -42,7 +42,7 @@ class Host:
     def __init__(self, spec: HostSpec) -> None:
         self.spec = spec
         self.shared = _SHARED[spec.daemon]
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"host-{spec.name}")
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"host-{spec.name}")
         # Apart from the others, which may all be at work for longer than an answer may take.
         self._door = ThreadPoolExecutor(1, thread_name_prefix=f"door-{spec.name}")
         self._opening = threading.Lock()

@@ -56,6 +56,9 @@ class Template:
 class LocalDriver:
     """See :class:`~vdc.provider.drivers.Driver`."""
 
+    # All of them start on the CPU of one machine.
+    at_once = 16
+
     # Two nodes of one process must not choose the same ports.
     _choosing = asyncio.Lock()
 

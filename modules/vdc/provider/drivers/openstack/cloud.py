@@ -17,8 +17,8 @@ from vdc.provider.drivers.openstack.sdk import connect, told
 T = TypeVar("T")
 
 _PAGE = 1000
-# As many as the group logic has under way, and some to end what they began; where the SDK waits
-# before it asks again, it holds a thread. Lists are read in others.
+# Questions at a time; where the SDK waits before it asks again, it holds a thread. Lists are read
+# in others.
 _THREADS = 24
 
 

@@ -41,6 +41,10 @@ class OpenstackDriver:
             serves all of its groups.
     """
 
+    # Most of the time a server is only waited for, in the one list of all. A cloud that builds
+    # each for half a minute makes eight a second of them, and is asked no more than it bears.
+    at_once = 256
+
     def __init__(
         self,
         template: Template,

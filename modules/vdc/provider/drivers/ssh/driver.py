@@ -18,9 +18,6 @@ from vdc.provider.drivers.ssh.marks import Look, Mark
 from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Step, Trail
 
-# Each is a connection and some sums; a thousand machines are looked at within a minute.
-_AT_ONCE = 16
-
 
 class SshDriver:
     """See :class:`~vdc.provider.drivers.Driver`.
@@ -35,6 +32,9 @@ class SshDriver:
         trail: Where it is kept which machines were touched.
         force: Whether a machine that does not answer is forgotten when its node is to go.
     """
+
+    # Each is a connection and some sums; a thousand machines are looked at within a minute.
+    at_once = 16
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class SshDriver:
         self._trail = trail
         self._force = force
         self._gone: set[str] = set()
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._room = asyncio.Semaphore(self.at_once)
 
     def in_place(self, node: NodeFacts) -> bool:
         """Always: the agent starts anew, and tasks outlive that."""
