@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ class Namespace:
 
     def bridge(self, name: str, address: str) -> None:
         """A bridge that is up and has an address (``10.0.0.1/24``)."""
-        self.ip("link", "add", "name", name, "type", "bridge")
+        # Of its own, as one that is not told takes the lowest of its ports' and so another with
+        # each machine that comes or goes: the others would go on sending to the old one.
+        mac = zlib.crc32(f"{self.name} {name}".encode()).to_bytes(4, "big").hex(":")
+        self.ip("link", "add", "name", name, "address", f"02:00:{mac}", "type", "bridge")
         self.ip("address", "add", address, "dev", name)
         self.ip("link", "set", name, "up")
 
