@@ -50,8 +50,8 @@ class Scheduler:
         if self.away:
             raise SchedulerError("no answer", 0)
         if path == "/v1/nodes":
-            live = [name for name, states in self.states.items() if set(states) - {"down"}]
-            return [{"Name": name} for name in live]
+            known = self.states.items()
+            return [{"Name": name, "Status": state} for name, states in known for state in states]
         if path == "/v1/vars":
             return [{"Path": key} for key in self.variables if key.startswith(params["prefix"])]
         key = path.removeprefix("/v1/var/")

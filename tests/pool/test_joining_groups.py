@@ -29,6 +29,7 @@ from vdc.provider.enrolment import (
     dismiss,
     enrol,
     new_secret,
+    release,
     sweep,
 )
 
@@ -311,6 +312,27 @@ def test_no_more_than_the_room_are_live_known_to_the_scheduler_or_not(fleet):
     fleet.arrive(machine(3))
     fleet.arrive(machine(4))
     assert refused(lambda: fleet.arrive(machine(5))) == verdict.FULL
+
+
+def test_who_has_come_and_gone_at_once_gives_its_place_back(fleet):
+    for number in range(3):
+        fleet.arrive(machine(number))
+    fleet.live(name(0), name(1), name(2))
+    fleet.scheduler.states[name(0)] = ["down"]
+    fleet.arrive(machine(3))
+    assert refused(lambda: fleet.arrive(machine(4))) == verdict.FULL
+
+
+def test_who_is_forgotten_gives_its_place_back(fleet):
+    for number in range(3):
+        fleet.arrive(machine(number))
+    ended = {name(0), name(7)}
+    fleet.act(lambda: release(fleet.scheduler, "cloud", "workers", ended))
+    fleet.act(lambda: release(fleet.scheduler, "cloud", "workers", ended))
+    assert set(fleet.group.claims) == {name(1), name(2)}
+    fleet.arrive(machine(3))
+    assert refused(lambda: fleet.arrive(machine(4))) == verdict.FULL
+    fleet.act(lambda: release(fleet.scheduler, "cloud", "nobody", ended))
 
 
 def test_who_was_let_in_and_never_came_gives_its_place_back(fleet):

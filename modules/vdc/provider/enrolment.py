@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, cast
@@ -200,6 +201,24 @@ async def dismiss(nomad: Nomad, site: str, group: str) -> None:
         admission, _ = await Admissions(nomad).get(name)
         if admission and (admission.site, admission.group) == (site, group):
             await revoke(nomad, name)
+
+
+async def release(nomad: Nomad, site: str, group: str, names: AbstractSet[str]) -> None:
+    """Gives back the places that machines have claimed which are no more; idempotent.
+
+    For the scheduler forgets nodes, and who it does not know might be just about to come.
+    """
+    records = GroupAdmissions(nomad)
+    while True:
+        found, index = await records.get(site, group)
+        if found is None or found.claims.keys().isdisjoint(names):
+            return
+        claims = {name: at for name, at in found.claims.items() if name not in names}
+        try:
+            await records.put(replace(found, claims=claims), index)
+        except ConflictError:
+            continue  # another machine has just joined
+        return
 
 
 async def sweep(nomad: Nomad, site: str, group: str, alive: Iterable[str], now: datetime) -> None:

@@ -40,14 +40,17 @@ class FleetPool(ClientMembers):
 
         try:
             await asyncio.gather(*(one(name) for name in sorted(names)))
+            await enrolment.release(self._nomad, self._site, self._group, names)
         except SchedulerError:
             if not self._force:
                 raise
 
     async def forget_others(self, names: frozenset[str]) -> None:
         """See :class:`~vdc.provider.drivers.fleet.Pool`; a failure stops nobody here, either."""
-        await super().forget_others(names)
         try:
+            gone = (await self.standing()).keys() - names
+            await super().forget_others(names)
+            await enrolment.release(self._nomad, self._site, self._group, gone)
             await enrolment.sweep(self._nomad, self._site, self._group, names, datetime.now(UTC))
         except SchedulerError:
             return

@@ -38,7 +38,7 @@ from vdc.provider.admission import Admission, Admissions
 from vdc.provider.enrolment import GroupAdmissions
 from vdc.provider.pki import Pair, Signer, certify_node
 from vdc.scheduler.client import Nomad
-from vdc.scheduler.names import live_names
+from vdc.scheduler.names import names
 from vdc.scheduler.variables import ConflictError
 
 T = TypeVar("T")
@@ -181,12 +181,11 @@ class Desk:
         record = _there(admission)
         name = record.name(machine.id)
         known, _ = await self._admissions.get(name)
-        live = await live_names(self._nomad, site, group)
+        seen = await names(self._nomad, site, group)
         now = self._clock()
-        if refusal := on_machine(record, machine, known, live, now):
+        if refusal := on_machine(record, machine, known, seen, now):
             raise RefusedError(refusal)
-        # What the scheduler knows by now it counts itself.
-        still = {name: record.claims[name] for name in unseen(record, now) - live}
+        still = {name: record.claims[name] for name in unseen(record, seen, now)}
         claims = {**still, name: int(now.timestamp())}
         await self._groups.put(replace(record, claims=claims), index)
 

@@ -10,6 +10,7 @@ from vdc.pool.joining.identities import Machine
 from vdc.pool.joining.petition import Joining, Renewal
 from vdc.provider.admission import Admission
 from vdc.provider.enrolment import FRESH, GroupAdmission
+from vdc.scheduler.names import Names
 
 _STRANGER = "this name is not admitted with this secret"
 _ANEW = "have the node admitted anew (`vdc up`)"
@@ -83,7 +84,7 @@ def on_machine(
     group: GroupAdmission,
     machine: Machine,
     admission: Admission | None,
-    live: AbstractSet[str],
+    seen: Names,
     now: datetime,
 ) -> Refusal | None:
     """None when a machine that its cloud vouches for may join.
@@ -92,7 +93,7 @@ def on_machine(
         group: The record of the group that the machine says.
         machine: What the cloud says of it.
         admission: The record of its name.
-        live: Names of the group's nodes that the scheduler has and that are not gone.
+        seen: The group's nodes in the scheduler.
         now: The time.
     """
     name = group.name(machine.id)
@@ -100,14 +101,18 @@ def on_machine(
         return REVOKED if admission.state == "revoked" else TAKEN
     if not -_AHEAD <= now - machine.started <= FRESH:
         return STALE
-    if name in live:
+    if name in seen.live:
         return LIVE
-    return FULL if len(live | unseen(group, now) - {name}) >= group.room else None
+    return FULL if len(seen.live | unseen(group, seen, now) - {name}) >= group.room else None
 
 
-def unseen(group: GroupAdmission, now: datetime) -> AbstractSet[str]:
-    """Names that were let in just now, which the scheduler need not know yet."""
-    return {name for name, at in group.claims.items() if now.timestamp() - at < _UNSEEN_S}
+def unseen(group: GroupAdmission, seen: Names, now: datetime) -> AbstractSet[str]:
+    """Names that were let in just now and that the scheduler does not know yet.
+
+    What it knows it counts itself, and what was known and is gone has its place no more.
+    """
+    new = {name for name, at in group.claims.items() if now.timestamp() - at < _UNSEEN_S}
+    return new - seen.live - seen.gone
 
 
 def on_renewal(admission: Admission | None, name: str, renewal: Renewal) -> Refusal | None:
