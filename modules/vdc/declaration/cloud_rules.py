@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,80 @@ def access_is_bounded(name: str, site: CloudSite) -> Findings:
                 "write the networks that people come from, unless this is meant",
                 level="warning",
             )
+
+
+@dataclass(frozen=True)
+class Network:
+    """What machines are in: a network that exists, or one that is made.
+
+    Attributes:
+        noun: What the cloud calls it.
+        key: The property that names one that exists.
+        existing: Its value.
+        cidr: Of the one that is made.
+    """
+
+    noun: str
+    key: str
+    existing: str | None
+    cidr: str | None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it exists, and is not made as well."""
+        return bool(self.existing and not self.cidr)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is made, and does not exist as well."""
+        return bool(self.cidr and not self.existing)
+
+
+def network_is_one_thing(name: str, network: Network, add: str) -> Findings:
+    """Machines have one network; which of two is not ours to choose.
+
+    Args:
+        name: The site.
+        network: Its network.
+        add: What to write for one that exists, and for one to make.
+    """
+    path: Path = ("sites", name, "network")
+    if network.existing and network.cidr:
+        yield Finding(
+            path,
+            f"is two things at once (got {network.key} {network.existing} and cidr {network.cidr})",
+            "keep one of them",
+        )
+    elif not (network.existing or network.cidr):
+        yield Finding(
+            path,
+            "names no network",
+            f"add {add}",
+            rests_on=((*path, network.key), (*path, "cidr")),
+        )
+
+
+def egress_fits_its_network(
+    name: str, egress: str, network: Network, *, nat: str, each: str
+) -> Findings:
+    """What is there already is not made, and what is made was not there.
+
+    Args:
+        name: The site.
+        egress: Its way out.
+        network: Its network.
+        nat: How to write and what to know of one that is made.
+        each: What a machine has that is reached by itself.
+    """
+    if network.is_there and egress == "nat":
+        text = f"is made for a {network.noun} that exists already (got nat)"
+        repair = f"write existing, or public for {each} each"
+    elif network.is_made and egress == "existing":
+        text = f"exists already although the {network.noun} is only made (got existing)"
+        repair = f"write {nat}, or public for {each} each"
+    else:
+        return
+    yield Finding(("sites", name, "egress"), text, repair, rests_on=(("sites", name, "network"),))
 
 
 def zones_differ(

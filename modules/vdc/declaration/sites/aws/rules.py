@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from vdc.declaration import cloud_rules
+from vdc.declaration.cloud_rules import Network
 from vdc.declaration.finding import Finding, Findings, Path
 from vdc.declaration.sites.aws.images import parameter
 from vdc.declaration.sites.aws.model import AwsSite, Spot
@@ -22,30 +23,26 @@ _SMALLEST = 28
 """The longest prefix of a subnet."""
 
 
+def _network(site: AwsSite) -> Network:
+    return Network("VPC", "vpc", site.network.vpc, site.network.cidr)
+
+
 def network_is_one_thing(name: str, site: AwsSite) -> Findings:
-    """Machines have one network; which of two is not ours to choose."""
+    """See :func:`vdc.declaration.cloud_rules.network_is_one_thing`; subnets are of a VPC's."""
+    yield from cloud_rules.network_is_one_thing(
+        name,
+        _network(site),
+        "vpc: and subnets: of an existing one, or cidr: 10.70.0.0/16 for one to make",
+    )
     network, path = site.network, ("sites", name, "network")
-    if network.vpc and network.cidr:
-        yield Finding(
-            path,
-            f"is two things at once (got vpc {network.vpc} and cidr {network.cidr})",
-            "keep one of them",
-        )
-    elif not (network.vpc or network.cidr):
-        yield Finding(
-            path,
-            "names no network",
-            "add vpc: and subnets: of an existing one, or cidr: 10.70.0.0/16 for one to make",
-            rests_on=((*path, "vpc"), (*path, "cidr")),
-        )
-    elif network.vpc and not network.subnets:
+    if _network(site).is_there and not network.subnets:
         yield Finding(
             path,
             f"says not where in the VPC machines go (got {network.vpc})",
             "add subnets: with one subnet for each zone",
             rests_on=((*path, "subnets"),),
         )
-    elif network.cidr and network.subnets:
+    elif _network(site).is_made and network.subnets:
         yield Finding(
             (*path, "subnets"),
             "are of an existing VPC, and this one is made",
@@ -66,37 +63,24 @@ def subnets_differ(name: str, site: AwsSite) -> Findings:
 
 
 def egress_fits_its_network(name: str, site: AwsSite) -> Findings:
-    """What is there already is not made, and what is made was not there."""
-    network, path = site.network, ("sites", name, "egress")
-    grounds: tuple[Path, ...] = (("sites", name, "network"),)
-    if network.vpc and not network.cidr and site.egress == "nat":
-        yield Finding(
-            path,
-            "is made for a VPC that exists already (got nat)",
-            "write existing, or public for a public address each",
-            rests_on=grounds,
-        )
-    elif network.cidr and not network.vpc and site.egress == "existing":
-        yield Finding(
-            path,
-            "exists already although the VPC is only made (got existing)",
-            "write nat, which AWS bills, or public for a public address each",
-            rests_on=grounds,
-        )
+    """See :func:`vdc.declaration.cloud_rules.egress_fits_its_network`."""
+    yield from cloud_rules.egress_fits_its_network(
+        name, site.egress, _network(site), nat="nat, which AWS bills", each="a public address"
+    )
 
 
 def zones_have_subnets(name: str, site: AwsSite) -> Findings:
     """Zones are where subnets are made; those of an existing VPC are in zones of their own."""
-    network, path = site.network, ("sites", name, "zones")
+    path: Path = ("sites", name, "zones")
     grounds: tuple[Path, ...] = (("sites", name, "network"), ("sites", name, "zones"))
-    if network.cidr and not network.vpc and not site.zones:
+    if _network(site).is_made and not site.zones:
         yield Finding(
             path,
             "are missing, and the VPC that is made needs a subnet in each",
             f"add zones: [{site.region}a, {site.region}b]",
             rests_on=(*grounds, ("sites", name, "region")),
         )
-    elif network.vpc and not network.cidr:
+    elif _network(site).is_there:
         lists: list[tuple[Path, tuple[str, ...]]] = [(path, site.zones)]
         lists += [
             (("sites", name, "groups", group, "zones"), declared.zones)

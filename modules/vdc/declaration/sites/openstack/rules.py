@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vdc.declaration import cloud_rules
+from vdc.declaration.cloud_rules import Network
 from vdc.declaration.finding import Finding, Findings, Path
 from vdc.declaration.sites.openstack.model import OpenstackSite
 
@@ -16,23 +17,19 @@ if TYPE_CHECKING:
 _KEPT = 4
 
 
+def _network(site: OpenstackSite) -> Network:
+    return Network("network", "name", site.network.name, site.network.cidr)
+
+
 def network_is_one_thing(name: str, site: OpenstackSite) -> Findings:
-    """Machines have one network; which of two is not ours to choose."""
+    """See :func:`vdc.declaration.cloud_rules.network_is_one_thing`; a made one has a way out."""
+    yield from cloud_rules.network_is_one_thing(
+        name,
+        _network(site),
+        "name: with an existing one, or cidr: 10.60.0.0/24 and router: for one to make",
+    )
     network, path = site.network, ("sites", name, "network")
-    if network.name and network.cidr:
-        yield Finding(
-            path,
-            f"is two things at once (got name {network.name} and cidr {network.cidr})",
-            "keep one of them",
-        )
-    elif not (network.name or network.cidr):
-        yield Finding(
-            path,
-            "names no network",
-            "add name: with an existing one, or cidr: 10.60.0.0/24 and router: for one to make",
-            rests_on=((*path, "name"), (*path, "cidr")),
-        )
-    elif network.cidr and not network.router:
+    if _network(site).is_made and not network.router:
         yield Finding(
             path,
             "is made without a way out, so that no machine would reach the pool "
@@ -43,23 +40,10 @@ def network_is_one_thing(name: str, site: OpenstackSite) -> Findings:
 
 
 def egress_fits_its_network(name: str, site: OpenstackSite) -> Findings:
-    """What is there already is not made, and what is made was not there."""
-    network, path = site.network, ("sites", name, "egress")
-    grounds: tuple[Path, ...] = (("sites", name, "network"),)
-    if network.name and not network.cidr and site.egress == "nat":
-        yield Finding(
-            path,
-            "is made for a network that exists already (got nat)",
-            "write existing, or public for a floating address each",
-            rests_on=grounds,
-        )
-    elif network.cidr and not network.name and site.egress == "existing":
-        yield Finding(
-            path,
-            "exists already although the network is only made (got existing)",
-            "write nat, or public for a floating address each",
-            rests_on=grounds,
-        )
+    """See :func:`vdc.declaration.cloud_rules.egress_fits_its_network`."""
+    yield from cloud_rules.egress_fits_its_network(
+        name, site.egress, _network(site), nat="nat", each="a floating address"
+    )
 
 
 def _floating(name: str, site: OpenstackSite) -> Iterator[tuple[Path, str]]:
@@ -75,7 +59,7 @@ def floating_addresses_have_a_source(name: str, site: OpenstackSite) -> Findings
     """Floating addresses come from an external network, which an existing one does not name."""
     wanted = list(_floating(name, site))
     router: Path = ("sites", name, "network", "router")
-    if site.network.name and not site.network.cidr and site.network.router and not wanted:
+    if _network(site).is_there and site.network.router and not wanted:
         yield Finding(
             router,
             "is of no use to a network that exists already, where no machine has a floating "
