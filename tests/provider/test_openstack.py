@@ -371,10 +371,15 @@ def test_a_description_says_whose_a_thing_is():
     ("sort", "name", "stack"),
     [
         ("keypair", "vdc_dc_dev_north", "dev"),
-        ("keypair", "vdc_dc_dev_two_north", None),  # the stack may be dev_two
+        ("keypair", "vdc_dc_dev_two_north", "dev_two"),
+        ("keypair", "vdc_dc__dev__north", "_dev_"),
+        ("keypair", "vdc_dc_north", None),
+        ("keypair", "vdc_dc__north", None),
         ("keypair", "dc_dev_north", None),
+        ("keypair", "somebody's", None),
+        ("keypair", None, None),
         ("server group", "vdc_dc_dev_north_workers", "dev"),
-        ("server group", "vdc_dc_dev_two_north_workers", None),
+        ("server group", "vdc_dc_dev_two_north_workers", "dev_two"),
         ("server group", "vdc_dc_dev_north", None),
     ],
 )

@@ -42,18 +42,21 @@ def by_description(thing: Any) -> dict[str, str]:
     return {**(known[0] if known else {}), **by_words(thing)}
 
 
-def by_name(*keys: str) -> Callable[[Any], Mapping[str, str]]:
+def by_name(*after: str) -> Callable[[Any], Mapping[str, str]]:
     """Those of what can bear nothing but a name: ``vdc_<data centre>_<stack>_<site>``.
 
-    For each sort the number of parts is one and the same: a stack whose name holds underscores
-    gives more, and its things are then nobody's rather than another stack's.
+    Of its parts the stack's name alone may hold underscores, and each sort has its own number of
+    parts ``after`` it, so that there is one way to read a name.
     """
 
     def read(thing: Any) -> Mapping[str, str]:
-        head, *parts = (thing.name or "").split("_")
-        return (
-            dict(zip(keys, parts, strict=True)) if (head, len(parts)) == ("vdc", len(keys)) else {}
-        )
+        head, _, rest = (thing.name or "").partition("_")
+        datacenter, _, rest = rest.partition("_")
+        parts = (datacenter, *rest.rsplit("_", len(after)))
+        keys = (DATACENTER, STACK, *after)
+        if head != "vdc" or len(parts) != len(keys) or not all(parts):
+            return {}
+        return dict(zip(keys, parts, strict=True))
 
     return read
 
@@ -111,14 +114,14 @@ SORTS: Mapping[str, Sort] = {
         list=lambda c: c.compute.server_groups(),
         get=lambda c, known: c.compute.get_server_group(known),
         delete=lambda c, known: c.compute.delete_server_group(known),
-        tags=by_name(DATACENTER, STACK, SITE, GROUP),
+        tags=by_name(SITE, GROUP),
     ),
     "keypair": Sort(
         rank=2,
         list=lambda c: c.compute.keypairs(),
         get=lambda c, known: c.compute.get_keypair(known),
         delete=lambda c, known: c.compute.delete_keypair(known),
-        tags=by_name(DATACENTER, STACK, SITE),
+        tags=by_name(SITE),
     ),
     "router": Sort(
         rank=3,
