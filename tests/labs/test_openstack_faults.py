@@ -91,7 +91,7 @@ def test_a_quota_is_found_before_anything_is_made(lab: Lab, cloud: Standing) -> 
         print(said)
         (line,) = (line for line in said.splitlines() if "quota" in line)
         assert "stacks/ill.yaml:" in line
-        assert "sites.cloud.groups" in line
+        assert "sites.cloud.groups.workers.count" in line
         assert sorted(cloud.servers()) == cloud.names(1)
 
 

@@ -91,10 +91,10 @@ def test_all_that_the_cloud_has_not_is_said_at_once(user: Checkout, lab: Lab) ->
         "sites.cloud.network.router",
         "sites.cloud.groups.workers.flavor",
         "sites.cloud.groups.workers.zones.0",
-        "sites.cloud.groups",
+        "sites.cloud.groups.workers.count",
     }
     assert "debian-99" in found["sites.cloud.image"]
-    assert "3 servers more, and the quota leaves 2" in found["sites.cloud.groups"]
+    assert "3 servers more, and the quota leaves 2" in found["sites.cloud.groups.workers.count"]
 
 
 def test_a_size_that_no_flavour_has(user: Checkout) -> None:

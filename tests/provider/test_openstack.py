@@ -398,6 +398,14 @@ def test_what_a_quota_lacks_is_told_in_numbers():
     ]
 
 
+def test_what_one_group_gets_is_not_left_for_the_next():
+    left = quota.Quota(servers=3, cores=4).less(quota.Need(servers=2, cores=8))
+    assert left == quota.Quota(servers=1, cores=-4)
+    assert list(quota.lacking(quota.Need(servers=1, cores=1), left)) == [
+        "1 vCPUs more, and the quota leaves 0"
+    ]
+
+
 # --- the group ---------------------------------------------------------------------
 
 

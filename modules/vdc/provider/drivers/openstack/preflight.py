@@ -17,11 +17,12 @@ from vdc.provider.drivers.openstack.inventory import of_site
 from vdc.provider.drivers.openstack.lookup import Flavor
 from vdc.provider.drivers.openstack.marks import tagged
 from vdc.provider.drivers.openstack.model import Size
-from vdc.provider.drivers.openstack.quota import Need, lacking, read
+from vdc.provider.drivers.openstack.quota import Need, Quota, lacking, read
 
 T = TypeVar("T")
 
 _MHZ_PER_CORE = 1000
+_SERVERS: Path = ("control", "addresses")
 
 
 async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
@@ -35,16 +36,14 @@ async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
         return [_unasked(here, declared, error)]
     asked = _Asked(cloud, here, declared)
     await asked.network()
-    need = Need()
     for group in site.groups:
         await asked.image(group)
         await asked.zones(group)
         flavor = await asked.flavor(group)
         standing = await asked.standing(plan.name, stack)
         more = max(0, group.count - standing[site.name, group.name])
-        need = need.plus(asked.need(group, flavor, more))
+        await asked.quota(group, asked.need(group, flavor, more))
         await asked.spread(group)
-    await asked.quota(need)
     return list(dict.fromkeys(asked.findings))
 
 
@@ -73,6 +72,7 @@ class _Asked:
         self._here = here
         self._declared = declared
         self._standing: Counter[tuple[str, str]] | None = None
+        self._left: Quota | None = None
 
     async def network(self) -> None:
         """Whether the network is there, or the one that a new one leads to."""
@@ -153,17 +153,19 @@ class _Asked:
         cores, memory_mib = (flavor.cores, flavor.memory_mib) if flavor else (0, 0)
         return Need(count, count * cores, count * memory_mib, count if floating else 0)
 
-    async def quota(self, need: Need) -> None:
-        """Whether the project may have what it is to get."""
+    async def quota(self, group: NodeGroup, need: Need) -> None:
+        """Whether the project may have a group's machines after those of the groups before it."""
         if need.servers == 0:
             return
-        left = await self._cloud.ask("quota", read)
-        for lack in lacking(need, left):
+        if self._left is None:
+            self._left = await self._cloud.ask("quota", read)
+        for lack in lacking(need, self._left):
             self._say(
-                (*self._here, "groups"),
+                (*self._of(group), "count") if group.name in self._declared.groups else _SERVERS,
                 f"needs {lack}",
                 "have the project's quota raised, or declare fewer or smaller machines",
             )
+        self._left = self._left.less(need)
 
     async def _found(self, path: Path, work: Callable[[Any], T]) -> T | None:
         """What the cloud has; None after a finding when it has it not."""

@@ -23,15 +23,6 @@ class Need:
         """One for each server."""
         return self.servers
 
-    def plus(self, other: Need) -> Need:
-        """Both together."""
-        return Need(
-            self.servers + other.servers,
-            self.cores + other.cores,
-            self.memory_mib + other.memory_mib,
-            self.floating + other.floating,
-        )
-
 
 @dataclass(frozen=True)
 class Quota:
@@ -42,6 +33,20 @@ class Quota:
     memory_mib: int | None = None
     floating: int | None = None
     ports: int | None = None
+
+    def less(self, need: Need) -> Quota:
+        """What is left for those who come after."""
+
+        def rest(left: int | None, wanted: int) -> int | None:
+            return None if left is None else left - wanted
+
+        return Quota(
+            rest(self.servers, need.servers),
+            rest(self.cores, need.cores),
+            rest(self.memory_mib, need.memory_mib),
+            rest(self.floating, need.floating),
+            rest(self.ports, need.ports),
+        )
 
 
 _WORDS = {
