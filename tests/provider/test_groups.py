@@ -26,6 +26,7 @@ def assert_is(world: World, wanted: tuple[str, ...], digest: str = "v1") -> None
     assert {node.digest for node in world.nodes.values()} <= {digest}
     assert not world.ineligible
     assert world.known == set(wanted)
+    assert not world.litter
 
 
 def test_a_group_is_made_and_a_second_run_does_nothing():
@@ -161,6 +162,14 @@ def test_four_thousand_nodes_are_made_a_bounded_number_at_once():
     assert run(world, names(4000)).problems == ()
     assert world.most_at_once == WorldDriver.at_once
     assert len(world.nodes) == 4000
+
+
+def test_what_cannot_be_tidied_away_is_named():
+    world = World(littered_for_good=True)
+    assert run(world, names(1)).problems == ("host a: cannot remove an image",)
+    world.littered_for_good = False
+    assert run(world, names(1)).problems == ()
+    assert_is(world, names(1))
 
 
 def test_nobody_waits_for_another_node_to_boot():

@@ -38,6 +38,8 @@ class World:
     replaces: bool = False
     vital: set[str] = field(default_factory=set)
     never_ready: set[str] = field(default_factory=set)
+    litter: set[str] = field(default_factory=set)
+    littered_for_good: bool = False
 
 
 class Knife:
@@ -78,6 +80,7 @@ class WorldDriver:
         world.running_at_once += 1
         world.most_at_once = max(world.most_at_once, world.running_at_once)
         try:
+            world.litter.add(f"image for {name}")
             self.knife.touch()
             there = world.nodes.get(name)
             if there is None:
@@ -116,6 +119,13 @@ class WorldDriver:
         await asyncio.sleep(0)
         del world.nodes[name]
         self.knife.touch()
+
+    async def tidy(self) -> None:
+        """Everything that is no node's."""
+        self.knife.touch()
+        if self.world.littered_for_good:
+            raise NodeError("host a: cannot remove an image")
+        self.world.litter.clear()
 
 
 class WorldMembers:

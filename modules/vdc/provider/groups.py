@@ -138,7 +138,10 @@ class _Change:
 async def remove(
     driver: Driver, members: Members, nodes: Iterable[NodeFacts], stopping: asyncio.Event
 ) -> list[str]:
-    """Drains and removes nodes; returns a line for each that is still there."""
+    """Drains and removes nodes, and what no node uses any more.
+
+    Returns a line for each thing that is still there.
+    """
     leaving = {node.name: node for node in nodes}
     if stopping.is_set():
         return [f"node {name}: not removed, the run was interrupted" for name in sorted(leaving)]
@@ -154,6 +157,10 @@ async def remove(
     )
     # By what is left and not by what was removed here: a run may have been cut in between.
     await members.forget_others(frozenset(await driver.owned()))
+    try:
+        await driver.tidy()
+    except VdcError as error:
+        problems.append(str(error))
     return problems
 
 

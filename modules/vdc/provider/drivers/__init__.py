@@ -72,6 +72,16 @@ class Driver(Protocol):
             NodeError: Something of it is still there.
         """
 
+    async def tidy(self) -> None:
+        """Removes what is ours beside the nodes; called at the end of every run.
+
+        That is what nodes shared and none of them uses any more, and what requests have made whose
+        answers were lost.
+
+        Raises:
+            NodeError: Something of it is still there.
+        """
+
 
 class Members(Protocol):
     """The group's nodes as the pool sees them."""

@@ -9,7 +9,7 @@ from vdc.bootstrap import layout
 from vdc.bootstrap.cloudinit import meta_data, user_data
 from vdc.bootstrap.ignition import ignition
 from vdc.bootstrap.node import BundleSource
-from vdc.errors import NodeError, SchedulerError, StackError
+from vdc.errors import SchedulerError
 from vdc.home import Home
 from vdc.provider.door import door
 from vdc.provider.drivers.libvirt import ledger
@@ -30,7 +30,7 @@ from vdc.provider.drivers.libvirt.model import (
 )
 from vdc.provider.drivers.libvirt.names import Names, realm
 from vdc.provider.machines import MachineInputs, briefing, software
-from vdc.provider.resource import Call, Inputs, Made, Outputs, forced
+from vdc.provider.resource import Inputs, forced
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
 
@@ -128,23 +128,6 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
             force=forced(),
             payload=Payload(packed.path, packed.sha256, Home.of_user().cache / "disks"),
         )
-
-    async def create(self, call: Call, inputs: LibvirtInputs) -> Made:
-        """See the group logic; what nodes shared and none uses any more goes at the end."""
-        made = await super().create(call, inputs)
-        try:
-            await self.driver(inputs, None).tidy()
-        except NodeError as error:
-            return Made(made.outputs, (*made.problems, str(error)))
-        return made
-
-    async def delete(self, call: Call, inputs: LibvirtInputs, old: Outputs) -> None:
-        """Likewise."""
-        await super().delete(call, inputs, old)
-        try:
-            await self.driver(inputs, None).tidy()
-        except NodeError as error:
-            raise StackError(str(error)) from error
 
 
 def _template(inputs: LibvirtInputs, payload: str) -> Template:

@@ -119,6 +119,9 @@ class LocalDriver:
         """Always: tasks outlive their agent."""
         return True
 
+    async def tidy(self) -> None:
+        """Nodes share nothing here."""
+
     async def explain(self, name: str) -> str:
         """The end of the agent's log."""
         words = processes.last_words(self._template.nodes_dir / name / "agent.log")

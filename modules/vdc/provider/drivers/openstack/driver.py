@@ -142,7 +142,7 @@ class OpenstackDriver:
 
     async def tidy(self) -> None:
         """Removes what requests whose answers were lost have made beside the nodes."""
-        sight = await self._watch.sight()
+        sight = await self._watch.look()
         for twin in sight.twins:
             await self._watch.end(twin)
 

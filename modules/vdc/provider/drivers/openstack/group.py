@@ -7,7 +7,7 @@ from typing import Literal
 from vdc.bootstrap.cloudinit import user_data
 from vdc.bootstrap.ignition import ignition
 from vdc.bootstrap.node import BundleSource
-from vdc.errors import NodeError, StackError
+from vdc.errors import StackError
 from vdc.plan.tags import tags
 from vdc.provider.door import door
 from vdc.provider.drivers.openstack import trail
@@ -102,21 +102,13 @@ class OpenstackNodeGroup(NodeGroup[OpenstackInputs]):
         )
 
     async def create(self, call: Call, inputs: OpenstackInputs) -> Made:
-        """See the group logic; work nodes find their software at the pool when they boot.
-
-        What lost answers have left goes at the end.
-        """
+        """See the group logic; work nodes find their software at the pool when they boot."""
         if inputs.role == "client" and inputs.count:
             await offer(software(inputs, inputs.arch), inputs)
-        made = await super().create(call, inputs)
-        try:
-            await self.driver(inputs, None).tidy()
-        except NodeError as error:
-            return Made(made.outputs, (*made.problems, str(error)))
-        return made
+        return await super().create(call, inputs)
 
     async def delete(self, call: Call, inputs: OpenstackInputs, old: Outputs) -> None:
-        """Likewise; nothing is kept for successors any more."""
+        """See the group logic; nothing is kept for successors any more."""
         await super().delete(call, inputs, old)
         await self.driver(inputs, None).clear()
         Trail(trail.folder(inputs.stack), _step(inputs, _template(inputs))).leave()

@@ -111,6 +111,9 @@ class SshDriver:
         self._gone.add(name)
         self._trail.forget(name)
 
+    async def tidy(self) -> None:
+        """Nodes share nothing here."""
+
     async def explain(self, name: str) -> str:
         """The end of the agent's log."""
         try:
