@@ -12,23 +12,46 @@ from vdc.provider.drivers.openstack.marks import Mark, described, tagged
 
 @dataclass(frozen=True)
 class Sort:
-    """One sort. All but ``tags`` and ``known_by`` block.
+    """One sort. The methods block.
 
     Attributes:
         rank: See :class:`~vdc.provider.drivers.backend.Thing`.
-        list: Gives all that a project has, but for what is ending by itself.
-        get: Gives one by its id; the SDK's ``NotFoundException`` when it is gone.
-        delete: Asks for the end of one by its id.
+        service: Whose API has it.
+        noun: What the SDK calls one there: ``get_port``, ``delete_port``, ``ports``.
         tags: What of ours one bears.
         known_by: See :class:`~vdc.provider.drivers.backend.Thing`.
+        listed: Where the list of a project is not plainly to be asked for.
+        removed: Where more than itself has to go.
     """
 
     rank: int
-    list: Callable[[Any], Iterable[Any]]
-    get: Callable[[Any, str], Any]
-    delete: Callable[[Any, str], object]
+    service: str
+    noun: str
     tags: Callable[[Any], Mapping[str, str]]
     known_by: Callable[[Any], frozenset[str]] = lambda _: frozenset()
+    listed: Callable[[Any], Iterable[Any]] | None = None
+    removed: Callable[[Any, str], None] | None = None
+
+    def list(self, connection: Any) -> Iterable[Any]:
+        """All that a project has, but for what is ending by itself."""
+        if self.listed:
+            return self.listed(connection)
+        found: Iterable[Any] = self._call(connection, f"{self.noun}s")
+        return found
+
+    def get(self, connection: Any, known: str) -> Any:
+        """One by its id; the SDK's ``NotFoundException`` when it is gone."""
+        return self._call(connection, f"get_{self.noun}", known)
+
+    def delete(self, connection: Any, known: str) -> None:
+        """Asks for the end of one by its id."""
+        if self.removed:
+            self.removed(connection, known)
+        else:
+            self._call(connection, f"delete_{self.noun}", known)
+
+    def _call(self, connection: Any, method: str, *words: str) -> Any:
+        return getattr(getattr(connection, self.service), method)(*words)
 
 
 def by_words(thing: Any) -> dict[str, str]:
@@ -84,71 +107,35 @@ def _delete_router(connection: Any, router: str) -> None:
     connection.network.delete_router(router)
 
 
+def _with_routers(plural: str) -> Callable[[Any], Iterable[Any]]:
+    """The list of what a cloud without routers does not know."""
+
+    def listed(connection: Any) -> Iterable[Any]:
+        network = connection.network
+        return getattr(network, plural)() if network.find_extension("router") else ()
+
+    return listed
+
+
 SORTS: Mapping[str, Sort] = {
     "floating IP": Sort(
-        rank=0,
-        list=lambda c: c.network.ips() if c.network.find_extension("router") else (),
-        get=lambda c, known: c.network.get_ip(known),
-        delete=lambda c, known: c.network.delete_ip(known),
-        tags=by_description,
-        known_by=_node_is_known_by,
+        0, "network", "ip", by_description, _node_is_known_by, listed=_with_routers("ips")
     ),
     "server": Sort(
-        rank=1,
-        list=_servers,
-        get=lambda c, known: c.compute.get_server(known),
-        delete=lambda c, known: c.compute.delete_server(known),
-        tags=lambda server: tagged(server.metadata or {}),
-        known_by=_server_is_known_by,
+        1,
+        "compute",
+        "server",
+        lambda server: tagged(server.metadata or {}),
+        _server_is_known_by,
+        listed=_servers,
     ),
-    "port": Sort(
-        rank=2,
-        list=lambda c: c.network.ports(),
-        get=lambda c, known: c.network.get_port(known),
-        delete=lambda c, known: c.network.delete_port(known),
-        tags=by_description,
-        known_by=_node_is_known_by,
-    ),
-    "server group": Sort(
-        rank=2,
-        list=lambda c: c.compute.server_groups(),
-        get=lambda c, known: c.compute.get_server_group(known),
-        delete=lambda c, known: c.compute.delete_server_group(known),
-        tags=by_name(SITE, GROUP),
-    ),
-    "keypair": Sort(
-        rank=2,
-        list=lambda c: c.compute.keypairs(),
-        get=lambda c, known: c.compute.get_keypair(known),
-        delete=lambda c, known: c.compute.delete_keypair(known),
-        tags=by_name(SITE),
-    ),
+    "port": Sort(2, "network", "port", by_description, _node_is_known_by),
+    "server group": Sort(2, "compute", "server_group", by_name(SITE, GROUP)),
+    "keypair": Sort(2, "compute", "keypair", by_name(SITE)),
     "router": Sort(
-        rank=3,
-        list=lambda c: c.network.routers() if c.network.find_extension("router") else (),
-        get=lambda c, known: c.network.get_router(known),
-        delete=_delete_router,
-        tags=by_words,
+        3, "network", "router", by_words, listed=_with_routers("routers"), removed=_delete_router
     ),
-    "security group": Sort(
-        rank=3,
-        list=lambda c: c.network.security_groups(),
-        get=lambda c, known: c.network.get_security_group(known),
-        delete=lambda c, known: c.network.delete_security_group(known),
-        tags=by_words,
-    ),
-    "subnet": Sort(
-        rank=4,
-        list=lambda c: c.network.subnets(),
-        get=lambda c, known: c.network.get_subnet(known),
-        delete=lambda c, known: c.network.delete_subnet(known),
-        tags=by_words,
-    ),
-    "network": Sort(
-        rank=5,
-        list=lambda c: c.network.networks(),
-        get=lambda c, known: c.network.get_network(known),
-        delete=lambda c, known: c.network.delete_network(known),
-        tags=by_words,
-    ),
+    "security group": Sort(3, "network", "security_group", by_words),
+    "subnet": Sort(4, "network", "subnet", by_words),
+    "network": Sort(5, "network", "network", by_words),
 }
