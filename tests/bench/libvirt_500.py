@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import vdc.provider.main  # noqa: F401 - what it loads counts
 from provider.libvirt_hosts import Rack
+from vdc.plan.model import Size
 from vdc.provider.drivers import NodeFacts
-from vdc.provider.drivers.libvirt.model import Size
 from vdc.provider.groups import Converged, converge, remove
 
 SIZES = (125, 250, 500)
@@ -69,7 +69,7 @@ def discard(_connection: Any, _volume: Any, chunks: Iterable[bytes]) -> None:
 async def steps(rack: Rack, count: int) -> dict[str, float]:
     """Seconds of each step in the life of a group."""
     names = tuple(f"dc-lab-workers-{index}" for index in range(count))
-    changes = {"names": names, "size": Size(1, 16, 64)}
+    changes = {"names": names, "size": Size(1000, 16, 64)}
     stopping = asyncio.Event()
     taken: dict[str, float] = {}
 

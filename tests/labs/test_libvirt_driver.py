@@ -12,9 +12,10 @@ from labs.images import machine_image, sha256
 from labs.libvirt import Host, Lab, libvirt_lab
 from nomad_lab import wait_for
 from vdc.errors import NodeError
+from vdc.plan.model import Size
 from vdc.provider.drivers.libvirt.common import Payload
 from vdc.provider.drivers.libvirt.driver import LibvirtDriver
-from vdc.provider.drivers.libvirt.model import Bridge, HostSpec, Image, Nat, Size, Template
+from vdc.provider.drivers.libvirt.model import Bridge, HostSpec, Image, Nat, Template
 from vdc.provider.drivers.libvirt.names import realm
 
 pytestmark = [
@@ -68,7 +69,7 @@ class Site:
             machine=machine,
             arch="x86_64",
             init="cloud-init",
-            size=Size(1, 512, 2048),
+            size=Size(1000, 512, 2048),
         )
 
     def driver(self, **changes) -> LibvirtDriver:

@@ -18,11 +18,12 @@ from labs.openstack.cloud import CLOUD, EXTERNAL, IMAGE, REGION, ZONES, belongin
 from labs.openstack.services.faults import Fault
 from nomad_lab import wait_for
 from vdc.errors import ForeignNodeError, NodeError
+from vdc.plan.model import Size
 from vdc.plan.tags import tags
 from vdc.provider.door import Door
 from vdc.provider.drivers.openstack.cloud import Cloud
 from vdc.provider.drivers.openstack.driver import OpenstackDriver
-from vdc.provider.drivers.openstack.model import Size, Template
+from vdc.provider.drivers.openstack.model import Template
 from vdc.provider.drivers.openstack.reaping import owners, reap
 from vdc.provider.drivers.openstack.trail import Step, Trail, folder
 
@@ -62,7 +63,7 @@ class User:
             names=(ONE, TWO),
             image=IMAGE,
             flavor="",
-            size=Size(1, 512, 1024),
+            size=Size(1000, 512, 1024),
             network="net",
         )
         step = Step(owner=OWNER, realm="realm", datacenter="dc", cloud=CLOUD, region=REGION)
@@ -306,7 +307,7 @@ def test_what_nobody_recorded_is_found_by_this_users_trail(user: User) -> None:
         ({"image": "nowhere"}, "there is no image nowhere"),
         ({"flavor": "huge"}, "there is no flavour huge; the cloud offers large, medium, small"),
         ({"network": "nowhere"}, "there is no network nowhere"),
-        ({"size": Size(64, 1, 1)}, "no flavour has 64 vCPUs"),
+        ({"size": Size(64_000, 1, 1)}, "no flavour has 64 vCPUs"),
         ({"zones": ("mars",)}, "cloud lab: creation: The requested availability zone is not avail"),
         ({"key_pair": "nobody"}, "cloud lab: creation: Invalid key_name provided"),
     ],

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from vdc.plan.model import Size
 from vdc.provider.drivers.libvirt import hosts
 from vdc.provider.drivers.libvirt.driver import LibvirtDriver
-from vdc.provider.drivers.libvirt.model import HostSpec, Image, Nat, Size, Template
+from vdc.provider.drivers.libvirt.model import HostSpec, Image, Nat, Template
 from vdc.provider.drivers.libvirt.names import realm
 
 REALM = realm("dc", "dev", "ca")
@@ -69,7 +70,7 @@ class Rack:
             "machine": "auto",
             "arch": "i686",  # what the test driver offers
             "init": "cloud-init",
-            "size": Size(1, 64, 1024),
+            "size": Size(1000, 64, 1024),
         }
         return Template(**{**given, **changes})
 

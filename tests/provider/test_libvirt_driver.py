@@ -7,8 +7,9 @@ import pytest
 
 from provider.libvirt_hosts import Rack, rack
 from vdc.errors import ForeignNodeError, NodeError
+from vdc.plan.model import Size
 from vdc.provider.drivers.libvirt import ledger, reaping
-from vdc.provider.drivers.libvirt.model import Bridge, HostSpec, Image, Size
+from vdc.provider.drivers.libvirt.model import Bridge, HostSpec, Image
 
 __all__ = ["rack"]
 
@@ -101,7 +102,7 @@ def test_what_libvirt_can_change_in_a_running_machine_is_changed_there(rack):
     before = make_all(rack)
 
     async def grow():
-        driver = rack.driver(size=Size(2, 96, 1024))
+        driver = rack.driver(size=Size(2000, 96, 1024))
         owned = await driver.owned()
         assert driver.in_place(owned[N0])
         return driver, await driver.create(N0)
@@ -116,8 +117,8 @@ def test_what_libvirt_can_change_in_a_running_machine_is_changed_there(rack):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"size": Size(1, 256, 1024)},  # beyond the maximum
-        {"size": Size(1, 64, 2048)},
+        {"size": Size(1000, 256, 1024)},  # beyond the maximum
+        {"size": Size(1000, 64, 2048)},
         {"words": "good morning"},
         {"network": Bridge("br0")},
     ],
@@ -148,8 +149,8 @@ def test_a_change_by_hand_is_noticed_and_mended_as_it_runs_where_that_can_be(rac
         owned = await driver.owned()
         return driver.in_place(owned[N0])
 
-    assert not run(mend(Size(1, 64, 1024)))  # a processor cannot be taken from a running machine
-    assert run(mend(Size(2, 64, 1024)))
+    assert not run(mend(Size(1000, 64, 1024)))  # a processor cannot be taken from a running machine
+    assert run(mend(Size(2000, 64, 1024)))
     assert run(rack.driver().owned())[N1].digest == before[N1].digest
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from vdc.errors import NodeError, StackError
+from vdc.plan.model import Size
 from vdc.plan.tags import tags
 from vdc.provider import pki
 from vdc.provider.drivers.openstack import marks, quota, sorts
@@ -26,7 +27,7 @@ from vdc.provider.drivers.openstack.listing import Listing, Server
 from vdc.provider.drivers.openstack.lookup import Flavor, smallest
 from vdc.provider.drivers.openstack.maker import Maker
 from vdc.provider.drivers.openstack.marks import Mark
-from vdc.provider.drivers.openstack.model import Size, Template
+from vdc.provider.drivers.openstack.model import Template
 from vdc.provider.drivers.openstack.request import LONGEST_USER_DATA, Parts, request
 from vdc.provider.drivers.openstack.sdk import LostAnswerError, RefusedError
 from vdc.provider.drivers.openstack.sight import Sight, seen
@@ -40,7 +41,7 @@ TEMPLATE = Template(
     names=NAMES,
     image="debian-12",
     flavor="",
-    size=Size(2, 4096, 10_000),
+    size=Size(2000, 4096, 10_000),
     network="shared",
 )
 MARK = Mark("a1b2", NAMES[0], "digest", "fixed", "incarnation", TAGS)
@@ -71,12 +72,12 @@ FLAVORS = [
 @pytest.mark.parametrize(
     ("size", "boot", "name"),
     [
-        (Size(1, 256, 1024), "image", "tiny"),
-        (Size(2, 4096, 10_240), "image", "even"),
-        (Size(2, 4097, 10_240), "image", "high"),
-        (Size(3, 1, 1), "image", "wide"),
-        (Size(1, 256, 1025), "image", "even"),  # a byte more than one GiB
-        (Size(2, 4096, 999_999), "volume", "bare"),
+        (Size(1000, 256, 1024), "image", "tiny"),
+        (Size(2000, 4096, 10_240), "image", "even"),
+        (Size(2000, 4097, 10_240), "image", "high"),
+        (Size(3000, 1, 1), "image", "wide"),
+        (Size(1000, 256, 1025), "image", "even"),  # a byte more than one GiB
+        (Size(2000, 4096, 999_999), "volume", "bare"),
     ],
 )
 def test_without_a_flavour_the_smallest_that_has_the_size_is_taken(size, boot, name):
@@ -85,7 +86,7 @@ def test_without_a_flavour_the_smallest_that_has_the_size_is_taken(size, boot, n
 
 def test_a_size_that_no_flavour_has_is_told():
     with pytest.raises(NodeError, match="no flavour has 8 vCPUs, 1 MiB of memory and 1 GiB"):
-        smallest(FLAVORS, Size(8, 1, 1), "image")
+        smallest(FLAVORS, Size(8000, 1, 1), "image")
 
 
 # --- requests ----------------------------------------------------------------------

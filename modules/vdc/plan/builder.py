@@ -12,10 +12,9 @@ from vdc.declaration.rules import CONTROL_GROUP, node_prefix
 from vdc.declaration.site import Group as DeclaredGroup
 from vdc.declaration.site import Site as DeclaredSite
 from vdc.declaration.site import Size as DeclaredSize
-from vdc.plan.model import App, Control, NodeGroup, Plan, Site, Size
+from vdc.plan.model import MHZ_PER_CORE, App, Control, NodeGroup, Plan, Site, Size
 
 _MIB = 2**20
-_MHZ_PER_CORE = 1000
 
 
 def plan(declaration: Declaration) -> Plan:
@@ -97,7 +96,7 @@ def _control_group(datacentre: str, site: DeclaredSite, control: DeclaredControl
 
 
 def _size(size: DeclaredSize) -> Size:
-    return Size(int(size.cpu * _MHZ_PER_CORE), _mib(size.memory), _mib(size.disk))
+    return Size(int(size.cpu * MHZ_PER_CORE), _mib(size.memory), _mib(size.disk))
 
 
 def _mib(quantity: Quantity) -> int:

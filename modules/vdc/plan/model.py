@@ -13,13 +13,16 @@ from typing import Literal
 
 Role = Literal["server", "client"]
 
+MHZ_PER_CORE = 1000
+"""What a declared core counts in the scheduler's unit."""
+
 
 @dataclass(frozen=True)
 class Size:
     """One machine's capacity.
 
     Attributes:
-        cpu_mhz: Compute in MHz, the scheduler's unit; a declared core counts 1,000.
+        cpu_mhz: Compute in MHz, the scheduler's unit; see :data:`MHZ_PER_CORE`.
         memory_mib: Memory in MiB.
         disk_mib: Disk in MiB.
     """
@@ -27,6 +30,11 @@ class Size:
     cpu_mhz: int
     memory_mib: int
     disk_mib: int
+
+    @property
+    def cores(self) -> int:
+        """Whole cores that it takes."""
+        return -(-self.cpu_mhz // MHZ_PER_CORE)
 
     def times(self, count: int) -> Size:
         """The capacity of ``count`` such machines."""

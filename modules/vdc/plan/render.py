@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from vdc.plan.model import NodeGroup, Plan, Size
+from vdc.plan.model import MHZ_PER_CORE, NodeGroup, Plan, Size
 
 _ROLES = {"server": "control", "client": "work"}
 
@@ -157,7 +157,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _offer(size: Size) -> tuple[str, str, str]:
-    cores = Decimal(size.cpu_mhz) / 1000
+    cores = Decimal(size.cpu_mhz) / MHZ_PER_CORE
     return f"{cores:,f}", _binary(size.memory_mib), _binary(size.disk_mib)
 
 

@@ -36,14 +36,6 @@ class MachineInputs(GroupInputs):
     ntp: tuple[str, ...] = ()
     logs: str = ""
 
-    @property
-    def cores(self) -> int:
-        """Whole cores of each machine: what is declared, rounded up."""
-        return -(-self.cpu_mhz // _MHZ_PER_CORE)
-
-
-_MHZ_PER_CORE = 1000  # a declared core, to the scheduler
-
 
 def software(inputs: GroupInputs, arch: str) -> Archive:
     """What the machines of a group install; the pool service's program is servers' alone.

@@ -89,29 +89,34 @@ class Cloud(ABC):
     """One cloud: its SDK's name, what is carried out of it, and how its API is reached.
 
     Attributes:
+        types: By token.
+        lookups: By token.
         stopping: Set when the user has interrupted the run: what waits gives up.
+        settings: The provider's.
     """
 
     name: ClassVar[str]
+    types: ClassVar[Mapping[str, Type]]
+    lookups: ClassVar[Mapping[str, Lookup]]
     stopping: threading.Event = field(default_factory=threading.Event)
+    settings: Values = field(default_factory=dict, repr=False)
+    _apis: dict[str | None, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    @property
-    @abstractmethod
-    def types(self) -> Mapping[str, Type]:
-        """By token."""
-
-    @property
-    @abstractmethod
-    def lookups(self) -> Mapping[str, Lookup]:
-        """By token."""
-
-    @abstractmethod
     def configure(self, settings: Values) -> None:
         """Takes the provider's settings; raises :class:`RefusedError`."""
+        self.settings = settings
+
+    def api(self, region: str | None) -> Any:
+        """The connection to a region, the provider's own when none is given."""
+        with self._lock:
+            if region not in self._apis:
+                self._apis[region] = self.connected(region)
+            return self._apis[region]
 
     @abstractmethod
-    def api(self, region: str | None) -> Any:
-        """A connection to a region, the provider's own when none is given."""
+    def connected(self, region: str | None) -> Any:
+        """A new connection to a region, the provider's own when none is given."""
 
     @abstractmethod
     def exists(self, api: Any, reference: Reference) -> bool:

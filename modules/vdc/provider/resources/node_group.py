@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Literal, TypeVar
 
 from vdc.errors import SchedulerError, StackError
+from vdc.plan.model import Size
 from vdc.provider.connection import SchedulerInputs, recognised
 from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
@@ -70,6 +71,11 @@ class GroupInputs(Inputs):
     pool: PoolInputs | None = None
     nodes: Mapping[str, Mapping[str, str]] = {}
     digest: str = ""
+
+    @property
+    def size(self) -> Size:
+        """What each node offers."""
+        return Size(self.cpu_mhz, self.memory_mib, self.disk_mib)
 
     @property
     def owner(self) -> str:

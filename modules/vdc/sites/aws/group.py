@@ -22,7 +22,6 @@ HOOK = "vdc-drained"
 
 _LONGEST_NAME = 128
 _MIB_PER_GIB = 1024
-_MHZ_PER_CORE = 1000
 _MOST_WAIT_S = 7200
 _AFTER_DRAIN_S = 120
 
@@ -206,7 +205,7 @@ def _kinds(group: plan.NodeGroup, declared: AwsGroup) -> list[dict[str, Any]]:
     return [
         {
             "instance_requirements": {
-                "vcpu_count": {"min": -(-group.size.cpu_mhz // _MHZ_PER_CORE)},
+                "vcpu_count": {"min": group.size.cores},
                 "memory_mib": {"min": group.size.memory_mib},
                 "instance_generations": ["current"],
                 "accelerator_count": {"max": 0},

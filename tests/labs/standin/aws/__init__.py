@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -15,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from labs.standin.aws import iam, machines, network, routing, scaling, security
 from labs.standin.aws.api import Api, exists
 from labs.standin.aws.lookups import LOOKUPS
-from labs.standin.carried import Cloud, Lookup, Reference, RefusedError, Type, Values
+from labs.standin.carried import Cloud, Reference, RefusedError, Type, Values
 
 _TYPES: Mapping[str, Type] = {
     kind.token: kind()
@@ -30,25 +28,15 @@ _TYPES: Mapping[str, Type] = {
 }
 
 
-@dataclass
 class Aws(Cloud):
-    """The provider's settings, and a connection to each region that is asked for."""
+    """A connection to each region that is asked for."""
 
     name = "aws"
-    _settings: Values = field(default_factory=dict, repr=False)
-    _apis: dict[str | None, Api] = field(default_factory=dict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    @property
-    def types(self) -> Mapping[str, Type]:
-        return _TYPES
-
-    @property
-    def lookups(self) -> Mapping[str, Lookup]:
-        return LOOKUPS
+    types = _TYPES
+    lookups = LOOKUPS
 
     def configure(self, settings: Values) -> None:
-        self._settings = settings
+        super().configure(settings)
         if settings.get("skipCredentialsValidation"):
             return
         account = self.api(None).account
@@ -56,23 +44,17 @@ class Aws(Cloud):
         if allowed and account not in allowed:
             raise RefusedError(f"the credential is of account {account}, not {', '.join(allowed)}")
 
-    def api(self, region: str | None) -> Api:
-        with self._lock:
-            if region not in self._apis:
-                self._apis[region] = self._connected(region)
-            return self._apis[region]
-
-    def _connected(self, region: str | None) -> Api:
+    def connected(self, region: str | None) -> Api:
         names = {"accessKey": "aws_access_key_id", "secretKey": "aws_secret_access_key"}
         names |= {"token": "aws_session_token", "profile": "profile_name", "region": "region_name"}
-        given = {to: self._settings[of] for of, to in names.items() if self._settings.get(of)}
+        given = {to: self.settings[of] for of, to in names.items() if self.settings.get(of)}
         session = boto3.Session(**given)
         # AWS_REGION is read by the real plugin, and not by boto3.
-        own = self._settings.get("region") or os.environ.get("AWS_REGION")
+        own = self.settings.get("region") or os.environ.get("AWS_REGION")
         name = region or own or session.region_name
         if not name:
             raise RefusedError("no region: set `region` of the provider, or AWS_REGION")
-        tags = (self._settings.get("defaultTags") or {}).get("tags") or {}
+        tags = (self.settings.get("defaultTags") or {}).get("tags") or {}
         return Api(session, name, tags, self.stopping)
 
     def exists(self, api: Any, reference: Reference) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import openstack
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import ConfigException, SDKException
 
-from labs.standin.carried import Cloud, Lookup, Reference, Type, Values
+from labs.standin.carried import Cloud, Reference, Type
 from labs.standin.openstack import compute, network
 from labs.standin.openstack.api import Api, exists
 from labs.standin.openstack.lookups import LOOKUPS
@@ -39,34 +37,17 @@ _NAMES = {
 }
 
 
-@dataclass
 class OpenStack(Cloud):
-    """The provider's settings, and a connection to each region that is asked for."""
+    """A connection to each region that is asked for."""
 
     name = "openstack"
-    _settings: Values = field(default_factory=dict, repr=False)
-    _apis: dict[str | None, Api] = field(default_factory=dict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    types = _TYPES
+    lookups = LOOKUPS
 
-    @property
-    def types(self) -> Mapping[str, Type]:
-        return _TYPES
-
-    @property
-    def lookups(self) -> Mapping[str, Lookup]:
-        return LOOKUPS
-
-    def configure(self, settings: Values) -> None:
-        self._settings = settings
-
-    def api(self, region: str | None) -> Api:
-        with self._lock:
-            if region not in self._apis:
-                given = {to: v for n, to in _NAMES.items() if (v := self._settings.get(n))}
-                made = openstack.connect(**{**given, **({"region_name": region} if region else {})})
-                name = made.config.get_region_name() or region or ""
-                self._apis[region] = Api(made, name, self.stopping)
-            return self._apis[region]
+    def connected(self, region: str | None) -> Api:
+        given = {to: v for n, to in _NAMES.items() if (v := self.settings.get(n))}
+        made = openstack.connect(**{**given, **({"region_name": region} if region else {})})
+        return Api(made, made.config.get_region_name() or region or "", self.stopping)
 
     def exists(self, api: Any, reference: Reference) -> bool:
         return exists(api, reference)

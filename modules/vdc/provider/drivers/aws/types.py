@@ -9,7 +9,6 @@ from typing import Any
 from vdc.plan.model import Size
 from vdc.provider.drivers.aws.cloud import Aws
 
-_MHZ_PER_CORE = 1000
 _MACHINES = {"amd64": "x86_64", "arm64": "arm64"}
 _IN_A_FILTER = 200
 _STANDARD = "acdhimrtz"
@@ -46,9 +45,8 @@ class Type:
 
     def lacks(self, size: Size, arch: str) -> str:
         """What it lacks to be a machine of this size; empty when nothing."""
-        cpus = -(-size.cpu_mhz // _MHZ_PER_CORE)
-        if self.cpus < cpus:
-            return f"has {self.cpus} virtual CPUs and not {cpus}"
+        if self.cpus < size.cores:
+            return f"has {self.cpus} virtual CPUs and not {size.cores}"
         if self.memory_mib < size.memory_mib:
             return f"has {self.memory_mib:,} MiB of memory and not {size.memory_mib:,}"
         if _MACHINES[arch] not in self.machines:

@@ -84,7 +84,7 @@ class LibvirtDriver:
         self._fixed = _fixed(template, userdata)
         self.at_once = AT_ONCE * max(1, len(template.hosts))
         size = template.size
-        self.digest = digest(self._fixed, str(size.cpus), str(size.memory_mib))[:16]
+        self.digest = digest(self._fixed, str(size.cores), str(size.memory_mib))[:16]
 
     async def owned(self) -> Mapping[str, NodeFacts]:
         """Reads all hosts at once.
@@ -226,7 +226,7 @@ class LibvirtDriver:
             found.mark.fixed == self._fixed
             and found.digest != CHANGED
             and found.host in self._fleet.declared
-            and found.cpus <= size.cpus <= found.most_cpus  # none can be taken from it
+            and found.cpus <= size.cores <= found.most_cpus  # none can be taken from it
             and size.memory_mib <= found.most_mib
         )
 

@@ -171,7 +171,7 @@ class Fleet:
             if seen.host in self._declared
         ]
         size = template.size
-        self._placed |= place(new, rooms, size.cpus, size.memory_mib, apart=template.apart)
+        self._placed |= place(new, rooms, size.cores, size.memory_mib, apart=template.apart)
         # Before any of them is made: from here on a host that falls silent may have them.
         self._remember({n: host for n in new if isinstance(host := self._placed[n], str)})
 

@@ -25,7 +25,6 @@ from vdc.provider.drivers.libvirt.model import (
     Machine,
     Nat,
     Network,
-    Size,
     Template,
 )
 from vdc.provider.drivers.libvirt.names import Names, realm
@@ -143,11 +142,7 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
         machine=inputs.machine,
         arch=_MACHINES[inputs.arch],
         init=inputs.init,
-        size=Size(
-            cpus=inputs.cores,
-            memory_mib=inputs.memory_mib,
-            disk_mib=inputs.disk_mib,
-        ),
+        size=inputs.size,
         apart=inputs.role == "server",
         payload=payload,
         dialled=tuple(zip(inputs.names, inputs.server_addresses, strict=False)),

@@ -111,7 +111,7 @@ class Maker:
         binding = libvirt()
         with self._host.stage("resize"):
             for scope in (binding.VIR_DOMAIN_AFFECT_LIVE, binding.VIR_DOMAIN_AFFECT_CONFIG):
-                domain.setVcpusFlags(size.cpus, scope)
+                domain.setVcpusFlags(size.cores, scope)
                 domain.setMemoryFlags(size.memory_mib * 1024, scope)
             made = definition(domain)
             self._write_mark(domain, replace(mark, essence=str(marks.essence(made))))
@@ -126,7 +126,7 @@ class Maker:
             name=name,
             type=self.type,
             arch=self._template.arch,
-            cpus=size.cpus,
+            cpus=size.cores,
             memory_mib=size.memory_mib,
             mac=self._names.mac(name),
             network=common.network,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from vdc.plan.model import Size
+
 Machine = Literal["auto", "kvm", "qemu", "lxc"]
 Init = Literal["cloud-init", "ignition"]
 
@@ -74,15 +76,6 @@ class Image:
     def key(self) -> str:
         """What its volumes are named by: its content, or where that comes from."""
         return self.sha256 or hashlib.sha256(self.source.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Size:
-    """One machine's capacity: whole vCPUs, MiB of memory, MiB of disk."""
-
-    cpus: int
-    memory_mib: int
-    disk_mib: int
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from vdc.provider.drivers.openstack import trail
 from vdc.provider.drivers.openstack.cloud import cloud
 from vdc.provider.drivers.openstack.driver import OpenstackDriver
 from vdc.provider.drivers.openstack.marks import realm
-from vdc.provider.drivers.openstack.model import Boot, Size, Spread, Template
+from vdc.provider.drivers.openstack.model import Boot, Spread, Template
 from vdc.provider.drivers.openstack.trail import Step, Trail
 from vdc.provider.machines import MachineInputs, briefing, software
 from vdc.provider.offering import offer
@@ -123,7 +123,7 @@ def _template(inputs: OpenstackInputs) -> Template:
         names=inputs.names,
         image=inputs.image,
         flavor=inputs.flavor,
-        size=Size(inputs.cores, inputs.memory_mib, inputs.disk_mib),
+        size=inputs.size,
         network=inputs.network,
         security_groups=inputs.security_groups,
         key_pair=inputs.key_pair,

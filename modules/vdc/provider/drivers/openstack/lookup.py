@@ -8,7 +8,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from vdc.errors import NodeError
-from vdc.provider.drivers.openstack.model import Boot, Size
+from vdc.plan.model import Size
+from vdc.provider.drivers.openstack.model import Boot
 from vdc.provider.drivers.openstack.sdk import sdk
 
 _MIB_PER_GB = 1024

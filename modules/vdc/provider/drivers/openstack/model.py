@@ -6,20 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vdc.plan.model import Size
+
 Boot = Literal["image", "volume"]
 Spread = Literal["soft", "strict", "none"]
 
 UserData = Callable[[str, str], str]
 """The text of one node's first boot, from its name and join secret."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """One machine's capacity: whole vCPUs, MiB of memory, MiB of disk."""
-
-    cores: int
-    memory_mib: int
-    disk_mib: int
 
 
 @dataclass(frozen=True)

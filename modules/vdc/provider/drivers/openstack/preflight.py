@@ -16,12 +16,10 @@ from vdc.provider.drivers.openstack.cloud import Cloud
 from vdc.provider.drivers.openstack.inventory import of_site
 from vdc.provider.drivers.openstack.lookup import Flavor
 from vdc.provider.drivers.openstack.marks import tagged
-from vdc.provider.drivers.openstack.model import Size
 from vdc.provider.drivers.openstack.quota import Need, Quota, lacking, read
 
 T = TypeVar("T")
 
-_MHZ_PER_CORE = 1000
 _SERVERS: Path = ("control", "addresses")
 
 
@@ -96,13 +94,10 @@ class _Asked:
         own = self._declared.groups.get(group.name)
         wanted = (own.flavor if own else self._declared.flavor) or ""
         boot = own.boot if own else "image"
-        size = Size(
-            -(-group.size.cpu_mhz // _MHZ_PER_CORE), group.size.memory_mib, group.size.disk_mib
-        )
         named = (*self._of(group), "flavor") if own else (*self._here, "flavor")
         unnamed = (*self._of(group), "size") if own else ("control", "size")
         path: Path = named if wanted else unnamed
-        return await self._found(path, lambda c: lookup.flavor(c, wanted, size, boot))
+        return await self._found(path, lambda c: lookup.flavor(c, wanted, group.size, boot))
 
     async def zones(self, group: NodeGroup) -> None:
         """Whether the cloud has the zones."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from vdc.errors import NodeError
+from vdc.plan.model import Size
 from vdc.plan.tags import tags
 from vdc.provider.door import Door
 from vdc.provider.drivers.openstack import trail
 from vdc.provider.drivers.openstack.cloud import cloud
 from vdc.provider.drivers.openstack.driver import OpenstackDriver
-from vdc.provider.drivers.openstack.model import Size, Template
+from vdc.provider.drivers.openstack.model import Template
 from vdc.provider.drivers.openstack.trail import Step, Trail
 from vdc.provider.resource import forced
 

@@ -56,7 +56,7 @@ class SshNodeGroup(NodeGroup[SshInputs]):
             wanted=Wanted(
                 arch=arch,
                 bundle_sha256=packed.sha256,
-                cores=inputs.cores,
+                cores=inputs.size.cores,
                 memory_mib=inputs.memory_mib,
             ),
         )
