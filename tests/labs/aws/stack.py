@@ -79,6 +79,10 @@ class Standing:
             if it["State"]["Name"] not in _ENDED
         }
 
+    def launched(self) -> float:
+        """When the last instance was begun, as the cloud says, in seconds of the epoch."""
+        return float(max(it["LaunchTime"].timestamp() for it in self.machines().values()))
+
     def nodes(self) -> list[str]:
         """What their nodes are called, sorted as the pool does."""
         return sorted(self.name(it) for it in self.machines())

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -77,6 +78,11 @@ class Standing:
     def servers(self) -> dict[str, str]:
         """The id of every server by its name."""
         return {server.name: server.id for server in self.api.compute.servers()}
+
+    def launched(self) -> float:
+        """When the last server was started, as the cloud says, in seconds of the epoch."""
+        times = (server.launched_at for server in self.api.compute.servers())
+        return max(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() for text in times)
 
     def ids(self) -> dict[str, str]:
         """The scheduler's id of every node, and so whether it is still the same node."""
