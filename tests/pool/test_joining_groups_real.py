@@ -19,6 +19,7 @@ from nomad_lab import SITE, NomadLab, nomad_lab, wait_for
 from pool_lab import PoolLab, pool_lab
 from vdc.bootstrap.layout import NAMELESS
 from vdc.provider.enrolment import dismiss
+from vdc.provider.fleet_pool import FleetPool
 
 pytestmark = pytest.mark.real
 
@@ -196,6 +197,32 @@ def test_metadata_is_asked_with_a_token(cloud, shell):
 
     assert ask("meta-data/instance-id") == (0, "i-1")
     assert ask("meta-data/spot/instance-action") == (3, "")
+
+
+def test_a_fleet_sees_its_machine_from_its_start_to_its_end(machine, fleet, pool):
+    def fleet_pool(act):
+        def of(nomad):
+            return act(FleetPool(nomad, SITE, fleet.group, ready_s=60, drain_s=30, force=False))
+
+        return as_provisioner(pool, of)
+
+    name = frozenset({machine.name})
+    assert fleet_pool(FleetPool.standing) == {}
+    assert call(machine, "join").returncode == 0
+    machine.start()
+    fleet_pool(lambda it: it.wait_ready(machine.name))
+    assert fleet_pool(FleetPool.standing) == {machine.name: "ready"}
+
+    assert fleet_pool(lambda it: it.drain(name)) == {}
+    assert fleet_pool(FleetPool.standing) == {machine.name: "leaving"}
+    fleet_pool(lambda it: it.dismiss(name))
+    assert call(machine, "renew", "--now").returncode == 1
+
+    machine.stop()
+    fleet_pool(lambda it: it.forget_others(name))
+    assert machine.name in fleet_pool(FleetPool.standing)
+    fleet_pool(lambda it: it.forget_others(frozenset()))
+    assert fleet_pool(FleetPool.standing) == {}
 
 
 # --- an end that the cloud decides -----------------------------------------------
