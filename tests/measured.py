@@ -15,7 +15,7 @@ from pathlib import Path
 
 from e2e.checkout import Checkout
 from vdc.home import Home
-from vdc.toolchain import paths
+from vdc.toolchain.found import paths
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from vdc.cli.project import find_stack
 from vdc.declaration.finding import Finding
 from vdc.errors import DeclarationError, MissingExtraError, NodeError, StackError
 from vdc.home import Home
-from vdc.toolchain import Paths
-from vdc.toolchain import paths as toolchain_paths
+from vdc.toolchain.found import Paths
+from vdc.toolchain.found import paths as toolchain_paths
 
 REPOSITORY = Path(__file__).parents[2]
 GOOD = """\

@@ -7,7 +7,7 @@ import pytest
 from vdc.cli import project
 from vdc.cli.project import find_stack
 from vdc.errors import StackError
-from vdc.toolchain import Paths
+from vdc.toolchain.found import Paths
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ import pytest
 
 from e2e.checkout import REPOSITORY, Checkout, checkout
 from vdc.home import Home
-from vdc.toolchain import engine_path
-from vdc.toolchain.found import cached
+from vdc.toolchain.found import cached, engine_path
 from vdc.toolchain.pins import PINS
 
 pytestmark = [

@@ -20,7 +20,7 @@ from labs.lab import SIDE
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.stack import SITE, Standing, standing
 from vdc.home import Home
-from vdc.toolchain import paths
+from vdc.toolchain.found import paths
 
 pytestmark = [
     pytest.mark.real,

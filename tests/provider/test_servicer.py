@@ -1,7 +1,8 @@
 """The protocol as the engine speaks it, over a real gRPC connection, with a resource of our own."""
 
 import asyncio
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -74,13 +75,19 @@ def struct(**values):
     return made
 
 
-def ask(method: str, request: Any, before: str | None = None) -> Any:
+def ask(
+    method: str,
+    request: Any,
+    before: str | None = None,
+    prepare: Callable[[], None] = lambda: None,
+    then: threading.Event | None = None,
+) -> Any:
     """One call to a provider of its own."""
 
     async def asked():
         server = grpc.aio.server()
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-            Servicer({Thing.token: Thing}), server
+            Servicer({Thing.token: Thing}, prepare), server
         )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -89,11 +96,27 @@ def ask(method: str, request: Any, before: str | None = None) -> Any:
             if before:
                 await getattr(stub, before)(struct_pb2.Struct())
             try:
-                return await getattr(stub, method)(request)
+                answer = await getattr(stub, method)(request)
+                if then:
+                    then.set()
+                return answer
             finally:
                 await server.stop(None)
 
     return asyncio.run(asked())
+
+
+def test_who_is_woken_answers_before_it_is_prepared():
+    begun, answered = threading.Event(), threading.Event()
+    prepared: list[bool] = []
+
+    def prepare() -> None:
+        begun.set()
+        prepared.append(answered.wait(10))
+
+    ask("Invoke", provider_pb2.InvokeRequest(tok="vdc:index:wake"), prepare=prepare, then=answered)
+    assert begun.is_set()
+    assert prepared == [True]
 
 
 def test_check_adds_what_is_expected_and_passes_unknowns():

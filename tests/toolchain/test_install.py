@@ -15,8 +15,8 @@ import pytest
 
 from toolchain.fakes import program, put, sums, tarred, zipped
 from vdc.errors import ToolchainError
-from vdc.toolchain import engine_path, paths, shim
-from vdc.toolchain.found import cached
+from vdc.toolchain import shim
+from vdc.toolchain.found import cached, engine_path, paths
 from vdc.toolchain.install import install, obtain
 from vdc.toolchain.pins import NOMAD, PULUMI, Pin, Platform
 from vdc.toolchain.status import status

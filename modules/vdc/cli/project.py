@@ -15,7 +15,7 @@ import yaml
 from vdc.errors import StackError
 from vdc.home import Home, StackHome
 from vdc.provider.processes import write_private
-from vdc.toolchain import paths
+from vdc.toolchain.found import paths
 
 STACK_VARIABLE = "VDC_STACK"
 DEFAULT_STACK = "local"

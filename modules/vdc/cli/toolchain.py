@@ -13,7 +13,7 @@ from vdc.home import Home
 from vdc.toolchain import status as found
 
 if TYPE_CHECKING:
-    from vdc.toolchain import Found
+    from vdc.toolchain.found import Found
 
 app = typer.Typer(help="The Pulumi CLI, Nomad and the Python language host.", no_args_is_help=True)
 

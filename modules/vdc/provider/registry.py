@@ -62,3 +62,9 @@ RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
 }
 """Makers by type token. A module is imported when a resource of its type is first asked for: a
 run's first resource need not wait for what the last one will use."""
+
+
+def prepare() -> None:
+    """Imports what every data centre begins with, in the order in which it is asked for."""
+    for name in ("authority", "node_group", "cluster", "service"):
+        _resources(name)

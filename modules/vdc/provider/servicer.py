@@ -31,10 +31,17 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     Args:
         makers: What makes each type's handler, by token; called when it is first asked for.
+        prepare: Called in a thread while nothing is asked for yet.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], Resource[Any]]]) -> None:
+    def __init__(
+        self,
+        makers: Mapping[str, Callable[[], Resource[Any]]],
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
         self._makers = makers
+        self._prepare = prepare
+        self._preparing: asyncio.Task[None] | None = None
         self._resources: dict[str, Resource[Any]] = {}
         self._stopping = asyncio.Event()
 
@@ -55,7 +62,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.GetSchemaResponse(schema="{}")
 
     async def Invoke(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
-        # There are no functions: a language host that asks for one wants the provider to be up.
+        # There are no functions: a language host that asks for one wants the provider to be up,
+        # and has a program to import before it asks for anything else.
+        self._preparing = self._preparing or asyncio.create_task(asyncio.to_thread(self._prepare))
         return provider_pb2.InvokeResponse()
 
     async def CheckConfig(self, request: Any, _context: Context) -> Any:  # noqa: N802, D102

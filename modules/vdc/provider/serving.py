@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from vdc.provider.registry import RESOURCES
+from vdc.provider.registry import RESOURCES, prepare
 from vdc.provider.servicer import Servicer
 
 # The engine's own limit (rpcutil.MaxRPCMessageSize).
@@ -53,7 +53,7 @@ async def serve(
             ("grpc.max_send_message_length", _MESSAGE_BYTES),
         ]
     )
-    served = servicer or Servicer(RESOURCES)
+    served = servicer or Servicer(RESOURCES, prepare)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(served, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -1,9 +1,6 @@
 """The programs that vdc runs and no Python index carries: the Pulumi CLI and Nomad.
 
-``engine_path`` and ``paths`` say where they are, ``vdc.toolchain.status`` what there is, and
-``vdc.toolchain.install`` obtains them.
+``vdc.toolchain.found`` says where they are, ``vdc.toolchain.status`` what there is, and
+``vdc.toolchain.install`` obtains them. Nothing is imported here: the language host lives below
+this package, and every command waits for its start.
 """
-
-from vdc.toolchain.found import Found, Paths, engine_path, paths
-
-__all__ = ["Found", "Paths", "engine_path", "paths"]
