@@ -95,19 +95,24 @@ def test_a_quota_is_found_before_anything_is_made(lab: Lab, cloud: Standing) -> 
         assert sorted(cloud.servers()) == cloud.names(1)
 
 
-def test_a_quota_that_is_met_on_the_way_costs_the_nodes_that_are_too_many(
+def test_a_quota_that_is_met_on_the_way_costs_no_more_than_the_nodes_that_are_to_come(
     lab: Lab, cloud: Standing
 ) -> None:
     cloud.declare(workers={"count": 3})
     with lab.quota(instances=2):
         said = up(cloud, 1)
     print(said)
-    lines = [line for name in cloud.names(3) for line in failures(said, name)]
-    assert len(lines) == 1
-    assert "Quota exceeded" in lines[0]
+    lines = {name: failures(said, name) for name in cloud.names(3)}
+    refused = {name for name, found in lines.items() if found}
+    # Of two that come at once nova refuses one, or each for the other's sake.
+    assert refused
+    assert refused <= {*cloud.names(3)[1:]}
+    for name in refused:
+        (line,) = lines[name]
+        assert "Quota exceeded for instances" in line
     assert "Traceback" not in said
-    assert len(cloud.servers()) == 2
-    assert set(recorded(cloud)) >= set(cloud.servers())
+    assert cloud.stack.ready() == sorted({*cloud.names(3)} - refused)
+    assert recorded(cloud) == sorted(cloud.servers())
     converges(cloud, 3)
 
 
@@ -115,8 +120,8 @@ def test_a_cloud_that_throttles_is_waited_for(lab: Lab, cloud: Standing) -> None
     cloud.declare(workers={"count": 2})
     with lab.fault(Fault(CREATE, "throttle", times=2)) as met:
         said = up(cloud, 0)
+        assert len(met()) == 2
     print(said)
-    assert len(met()) == 2
     assert cloud.stack.ready() == cloud.names(2)
     assert sorted(cloud.servers()) == cloud.names(2)
 
@@ -127,7 +132,7 @@ def test_a_cloud_that_never_stops_to_throttle_costs_one_line(lab: Lab, cloud: St
         said = up(cloud, 1)
     print(said)
     (line,) = failures(said, cloud.names(2)[1])
-    assert "Too many requests" in line
+    assert "Too Many Requests" in line
     assert sorted(cloud.servers()) == cloud.names(1)
     converges(cloud, 2)
 
@@ -159,8 +164,8 @@ def test_an_answer_that_is_lost_makes_no_second_server(lab: Lab, cloud: Standing
     cloud.declare(workers={"count": 2})
     with lab.fault(Fault(CREATE, "lose")) as met:
         said = up(cloud, 0)
+        assert len(met()) == 1
     print(said)
-    assert len(met()) == 1
     assert sorted(server.name for server in cloud.api.compute.servers()) == cloud.names(2)
     assert cloud.stack.ready() == cloud.names(2)
 
@@ -171,7 +176,7 @@ def test_an_answer_to_a_deletion_that_is_lost_was_one(lab: Lab, cloud: Standing)
     cloud.declare(workers={"count": 1})
     with lab.fault(Fault("DELETE nova/v2.1/servers/.*", "lose")) as met:
         up(cloud, 0)
-    assert len(met()) == 1
+        assert len(met()) == 1
     assert sorted(cloud.servers()) == cloud.names(1)
 
 
@@ -179,7 +184,7 @@ def test_a_cloud_that_is_silent_for_a_moment_costs_no_node(lab: Lab, cloud: Stan
     cloud.declare(workers={"count": 2})
     with lab.fault(Fault("GET nova/v2.1/servers/detail", "fail", times=5)) as met:
         up(cloud, 0)
-    assert len(met()) == 5
+        assert len(met()) == 5
     assert cloud.stack.ready() == cloud.names(2)
 
 
