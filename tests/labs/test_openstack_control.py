@@ -1,4 +1,4 @@
-"""The control plane in an OpenStack cloud: a server at a declared address that fetches itself."""
+"""The control plane in an OpenStack cloud: servers at declared addresses that fetch themselves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from e2e.eventually import eventually
 from labs.lab import SIDE
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.stack import SITE, Standing, standing
+from vdc.bootstrap.layout import POOL_PORT
+from vdc.client import PoolClient, Profile
+from vdc.declaration.rules import CONTROL_GROUP
 from vdc.home import Home
 from vdc.toolchain.found import paths
 
@@ -28,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
 ]
 
-ADDRESS = "10.60.0.201"
+ADDRESSES = ["10.60.0.201", "10.60.0.202", "10.60.0.203"]
 SERVER = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -74,21 +78,36 @@ def offered(lab: Lab, file: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def cloud(lab: Lab, release: Path) -> Iterator[Standing]:
-    """A control server and a work node; destroyed with nothing left."""
+    """Three control servers and a work node; destroyed with nothing left."""
     with offered(lab, release) as url, standing(lab, "core") as made:
         sha256 = hashlib.sha256(release.read_bytes()).hexdigest()
         made.declare_site(
             {"bundle": {"url": url, "sha256": sha256}},
-            control={"site": SITE, "addresses": [ADDRESS], "size": SERVER},
+            control={
+                "site": SITE,
+                "servers": len(ADDRESSES),
+                "addresses": ADDRESSES,
+                "size": SERVER,
+            },
             workers={"count": 1},
         )
         made.stack.vdc("up", "--yes")
         yield made
 
 
-def test_a_server_in_the_cloud_carries_a_pool_with_a_work_node(cloud: Standing) -> None:
-    assert cloud.stack.ready() == cloud.names(1)
-    assert cloud.stack.profile.address == f"https://{ADDRESS}:4650"
+def answers(cloud: Standing, address: str) -> list[str]:
+    """The work nodes that the pool has, as the server at an address tells its user."""
+    known = cloud.stack.profile
+    with PoolClient.of(
+        Profile(f"https://{address}:{POOL_PORT}", known.ca_file, known.token)
+    ) as api:
+        return [node.name for node in api.nodes() if node.status == "ready"]
+
+
+def test_every_server_in_the_cloud_answers_for_a_pool_with_a_work_node(cloud: Standing) -> None:
+    for address in ADDRESSES:
+        assert answers(cloud, address) == cloud.names(1)
+    assert cloud.stack.profile.address == f"https://{ADDRESSES[0]}:{POOL_PORT}"
     assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
 
 
@@ -104,5 +123,17 @@ def test_only_servers_are_dialled_from_elsewhere(cloud: Standing) -> None:
         ]
         found[port.fixed_ips[0]["ip_address"]] = sorted(rules)
     assert groups
-    assert found.pop(ADDRESS) == sorted([4646, 4647, 4650] * 2)
+    for address in ADDRESSES:
+        assert found.pop(address) == sorted([4646, 4647, 4650] * 2)
     assert list(found.values()) == [[]]
+
+
+def test_a_server_that_is_lost_comes_back_at_its_address(cloud: Standing) -> None:
+    before, lost = cloud.servers(), f"{cloud.stack.stack}-{SITE}-{CONTROL_GROUP}-2"
+    cloud.api.compute.delete_server(before[lost])
+    eventually("it is gone", lambda: lost not in cloud.servers())
+    cloud.stack.vdc("up", "--yes", "--refresh")
+    after = cloud.servers()
+    assert {name for name in before if after[name] != before[name]} == {lost}
+    for address in ADDRESSES:
+        assert answers(cloud, address) == cloud.names(1)
