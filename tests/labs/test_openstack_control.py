@@ -114,7 +114,7 @@ def test_every_server_in_the_cloud_answers_for_a_pool_with_a_work_node(cloud: St
 def test_only_servers_are_dialled_from_elsewhere(cloud: Standing) -> None:
     groups = {group.id: group.name for group in cloud.api.network.security_groups()}
     found = {}
-    for port in cloud.api.network.ports(device_owner="compute:nova"):
+    for port in cloud.ports():
         rules = [
             rule.port_range_min
             for group in port.security_group_ids

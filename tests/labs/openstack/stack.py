@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from openstack.connection import Connection
+from openstack.network.v2.port import Port
 
 from e2e.checkout import Checkout, checkout
 from labs.boots import Boots
@@ -83,6 +84,11 @@ class Standing:
         """When the last server was started, as the cloud says, in seconds of the epoch."""
         times = (server.launched_at for server in self.api.compute.servers())
         return max(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() for text in times)
+
+    def ports(self) -> list[Port]:
+        """The port of every server, whichever zone its owner is named after."""
+        every: Iterator[Port] = self.api.network.ports()
+        return [port for port in every if port.device_owner.startswith("compute:")]
 
     def ids(self) -> dict[str, str]:
         """The scheduler's id of every node, and so whether it is still the same node."""
