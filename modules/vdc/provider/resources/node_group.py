@@ -224,7 +224,9 @@ def _made(converged: Converged, driver: Driver) -> Made:
 
 
 def _outputs(nodes: tuple[NodeFacts, ...], digest: str) -> dict[str, Any]:
-    facts = {node.name: dict(node.facts) for node in nodes}
+    # By name, whatever the back end's order: what follows is made from these lists, and a server
+    # that was made anew would otherwise be another order of them, and so other work nodes.
+    facts = {node.name: dict(node.facts) for node in sorted(nodes, key=lambda node: node.name)}
     return {
         "digest": digest,
         "nodes": {
