@@ -117,7 +117,9 @@ def agent(lab: Lab, machine: str) -> str:
 def group(driver: SshDriver, names) -> tuple[str, ...]:
     """What the group logic has to say after a run."""
     wanted = tuple(node(name) for name in names)
-    return asyncio.run(converge(driver, ServerMembers(None), wanted, asyncio.Event())).problems
+    return asyncio.run(
+        converge(driver, ServerMembers(None, len(wanted)), wanted, asyncio.Event())
+    ).problems
 
 
 @pytest.mark.parametrize(

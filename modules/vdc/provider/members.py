@@ -13,6 +13,7 @@ from vdc.scheduler.model import Allocation, SchedulerNode
 # Longest blocking query; the scheduler answers at once when something changes.
 _WAIT_S = 30
 _ASK_AGAIN_S = 0.5
+_REDUNDANT = 3  # with so many servers one may go
 
 
 class ClientMembers:
@@ -122,11 +123,13 @@ class ServerMembers:
     Args:
         nomad: A connection with the right to ask for the cluster's health; None before there is
             a cluster.
+        count: How many servers there are to be.
         settle_s: Seconds that the cluster gets to become healthy after a change.
     """
 
-    def __init__(self, nomad: Nomad | None, *, settle_s: int = 180) -> None:
+    def __init__(self, nomad: Nomad | None, count: int, *, settle_s: int = 180) -> None:
         self._nomad = nomad
+        self._count = count
         self._settle_s = settle_s
 
     def at_once(self, count: int) -> int:
@@ -137,23 +140,32 @@ class ServerMembers:
         """Waits until autopilot calls every server healthy; there is no event for that."""
         if self._nomad is None:
             return
+        if replaced and self._count < _REDUNDANT:
+            raise NodeError(
+                "not replaced, because with it would go what the scheduler knows; "
+                "let three servers carry the control plane"
+            )
         try:
             async with asyncio.timeout(self._settle_s):
                 while True:
-                    health = await cluster_health(self._nomad)
-                    if health.healthy:
-                        break
+                    if await self._bears(self._nomad, replaced=replaced):
+                        return
                     await asyncio.sleep(_ASK_AGAIN_S)
         except TimeoutError:
             raise NodeError(
                 f"not changed, because autopilot did not call the cluster healthy for "
                 f"{self._settle_s} s; bring the other servers back first"
             ) from None
-        if replaced and not health.tolerates:
-            raise NodeError(
-                "not replaced, because with it would go what the scheduler knows; "
-                "let three servers carry the control plane"
-            )
+
+    @staticmethod
+    async def _bears(nomad: Nomad, *, replaced: bool) -> bool:
+        """Whether one may be changed.
+
+        A server that was replaced is soon forgotten, and those that are left call themselves
+        healthy although they can lose none before its successor has come.
+        """
+        health = await cluster_health(nomad)
+        return health.healthy and (health.tolerates > 0 or not replaced)
 
     async def wait_ready(self, name: str) -> None:
         """Nothing to wait for here."""

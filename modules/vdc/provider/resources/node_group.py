@@ -183,7 +183,7 @@ class NodeGroup(Resource[GroupT]):
         if inputs.role == "server":
             driver = self.driver(inputs, None)
             async with _servers(inputs, await driver.owned()) as nomad:
-                yield driver, ServerMembers(nomad)
+                yield driver, ServerMembers(nomad, inputs.count)
             return
         if inputs.scheduler is None:
             raise StackError(f"group {inputs.group} was not told where the scheduler is")
