@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import http.server
 import os
-import platform
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from e2e.eventually import eventually, settled
-from labs.lab import SIDE
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.stack import SITE, Standing, standing
+from labs.release import offered, server_release
 from vdc.bootstrap.layout import POOL_PORT
 from vdc.client import PoolClient, Profile
 from vdc.declaration.rules import CONTROL_GROUP
 from vdc.errors import PoolError
-from vdc.home import Home
-from vdc.toolchain.found import paths
 
 pytestmark = [
     pytest.mark.real,
@@ -35,7 +25,6 @@ pytestmark = [
 
 ADDRESSES = ["10.60.0.201", "10.60.0.202", "10.60.0.203"]
 SERVER = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @pytest.fixture(scope="module")
@@ -45,45 +34,12 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The software of a control server, as ``make release`` makes it."""
-    folder = tmp_path_factory.mktemp("dist")
-    path = f"{paths(Home.of_user()).nomad.parent}{os.pathsep}{os.environ['PATH']}"
-    arch = ARCHITECTURES[platform.machine()]
-    words = (sys.executable, "-m", "vdc.provider.release", "--arch", arch, "--into", str(folder))
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, env={**os.environ, "PATH": path})
-    (made,) = folder.glob("vdc-server-*.tar.gz")
-    return made
-
-
-@contextmanager
-def offered(lab: Lab, file: Path) -> Iterator[str]:
-    """The address at which this side of the lab has a file."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    with lab.network.entered():
-        handler = functools.partial(Handler, directory=str(file.parent))
-        server = http.server.ThreadingHTTPServer((SIDE, 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://{SIDE}:{server.server_address[1]}/{file.name}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def cloud(lab: Lab, release: Path) -> Iterator[Standing]:
+def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """Three control servers and a work node; destroyed with nothing left."""
-    with offered(lab, release) as url, standing(lab, "core") as made:
-        sha256 = hashlib.sha256(release.read_bytes()).hexdigest()
+    release = server_release(tmp_path_factory.mktemp("dist"))
+    with offered(lab.network, release) as bundle, standing(lab, "core") as made:
         made.declare_site(
-            {"bundle": {"url": url, "sha256": sha256}},
+            {"bundle": bundle},
             control={
                 "site": SITE,
                 "servers": len(ADDRESSES),

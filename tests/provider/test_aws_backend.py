@@ -3,6 +3,7 @@
 import asyncio
 import json
 from functools import cache
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import boto3
@@ -53,7 +54,7 @@ def declared(tmp_path):
     """A plan with one site in AWS, changed as a test wants it."""
     whole = yaml.safe_load((CASES / "declaration.ok.aws.yaml").read_text())
 
-    def made(group: dict | None = None, **changes):
+    def made(group: dict | None = None, control: dict | None = None, **changes):
         site = whole["sites"]["frankfurt"] | {"profile": None, "image": IMAGE, **changes}
         small = {"cpu": 2, "memory": "4GiB", "disk": "40GiB"}
         group = {"count": 3, "size": small, "instance_types": ["t3.medium"], **(group or {})}
@@ -61,7 +62,8 @@ def declared(tmp_path):
         site = {key: value for key, value in site.items() if value is not None}
         sites = {"here": {"kind": "local"}, "frankfurt": site}
         file = tmp_path / "dev.yaml"
-        file.write_text(yaml.safe_dump({**whole, "name": "dc", "sites": sites}))
+        top = {**whole, "name": "dc", "sites": sites}
+        file.write_text(yaml.safe_dump({**top, "control": control} if control else top))
         return plan(load(file))
 
     return made
@@ -94,6 +96,29 @@ def test_an_existing_network_is_looked_for(declared):
     none = {"vpc": "vpc-0a1b2c3d4e5f60718", "subnets": subnets[:2]}
     (line,) = said(declared(network=none, zones=None, egress="existing", egress_price=None))
     assert line.startswith("sites.frankfurt.network.vpc: is no VPC of the account in eu-central-1")
+
+
+def test_control_servers_are_looked_at_as_well(declared):
+    (vpc,) = client("ec2").describe_vpcs()["Vpcs"]
+    (first, *_) = client("ec2").describe_subnets()["Subnets"]
+    inside = str(IPv4Network(first["CidrBlock"])[10])
+    size = {"cpu": 2, "memory": "2GiB", "disk": "10GiB"}
+    one = {"site": "frankfurt", "addresses": [inside], "size": size}
+    control = {**one, "servers": 3, "addresses": [inside, "192.0.2.1", "192.0.2.2"]}
+    existing = {
+        "network": {"vpc": vpc["VpcId"], "subnets": [first["SubnetId"]]},
+        "zones": None,
+        "egress": "existing",
+        "bundle": {"url": "https://files.example.org/server.tar.gz", "sha256": "0a" * 32},
+    }
+    lines = said(declared(control=control, instance_type="t3.micro", **existing))
+    assert [line.partition(" (")[0] for line in lines] == [
+        "sites.frankfurt.instance_type: has 1,024 MiB of memory and not 2,048",
+        "control.addresses.1: is no machine's address in a subnet of the servers",
+        "control.addresses.2: is no machine's address in a subnet of the servers",
+    ]
+    (line,) = said(declared(control=one, instance_type="m9.large", **existing))
+    assert line.startswith("sites.frankfurt.instance_type: is none of the region's types")
 
 
 def test_a_zone_that_the_region_has_not(declared):

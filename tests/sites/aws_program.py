@@ -7,7 +7,7 @@ import pulumi
 
 import vdc
 from vdc.plan import plan
-from vdc.sites.aws import component
+from vdc.sites.aws import component, servers
 from vdc.sites.site import ControlPlane
 
 config = pulumi.Config()
@@ -32,13 +32,36 @@ class Members(pulumi.ComponentResource):
         pulumi.export(f"{name} members", inputs)
 
 
+class Server(pulumi.ComponentResource):
+    """Likewise; a newer image alone is nothing to it, as to the real one."""
+
+    def __init__(self, name, inputs, opts):
+        super().__init__("test:index:Server", name, None, opts)
+        # As the real one, which is a resource, it is known when those before it are there.
+        before = pulumi.Output.all(*(one.id for one in opts.depends_on))
+        text = f"#cloud-config\n# {name} {told} planted"
+        self.user_data = pulumi.Output.secret(before.apply(lambda _: text))
+        self.boots = inputs["image"]
+        pulumi.export(
+            f"{name} server", {key: inputs[key] for key in ("machine", "bundle", "count")}
+        )
+
+
 component.Enrolment, component.Members = Enrolment, Members
+servers.Server = Server
 whole = plan(vdc.load(Path("declaration.yaml")))
 authority = pulumi.ComponentResource("test:index:Authority", "authority")
-authority.ca_cert = "CA"
+for leaf in ("ca", "server", "cli", "service", "join_ca"):
+    setattr(authority, f"{leaf}_cert", leaf)
+    setattr(authority, f"{leaf}_key", leaf)
+authority.gossip_key, authority.bootstrap_token = "gossip", "token"
 here = pulumi.ComponentResource("test:index:Pool", "pool")
 control = ControlPlane({"token": "t"}, ["https://192.0.2.10:4700"], here)
 for site in (site for site in whole.sites if site.kind == "aws"):
     made = component.Aws(site, whole.name, authority)
     for group in site.groups:
-        made.workers(group, control)
+        if group.role == "server":
+            found = made.servers(group, whole.control)
+            pulumi.export("servers", vars(found))
+        else:
+            made.workers(group, control)

@@ -45,7 +45,7 @@ class Cloud:
         found = self.client("ec2").describe_images(Owners=["amazon"])["Images"]
         return found[0]["ImageId"]
 
-    def declare(self, groups: dict, **site: object) -> None:
+    def declare(self, groups: dict, control: dict | None = None, **site: object) -> None:
         """Other keys of the site replace the usual ones; None leaves one out."""
         usual = {
             "kind": "aws",
@@ -63,7 +63,7 @@ class Cloud:
         kept = {key: value for key, value in {**usual, **site}.items() if value is not None}
         written = {
             "name": "dc",
-            "control": {"site": "here", "addresses": ["192.0.2.10"]},
+            "control": control or {"site": "here", "addresses": ["192.0.2.10"]},
             "sites": {"here": {"kind": "local"}, "cloud": {**kept, "groups": groups}},
         }
         file = self.stack.folder / "declaration.yaml"
@@ -82,6 +82,17 @@ class Cloud:
         data = version["LaunchTemplateData"]
         (spec,) = [s for s in data["TagSpecifications"] if s["ResourceType"] == "instance"]
         return data, {tag["Key"]: tag["Value"] for tag in spec["Tags"]}
+
+    def servers(self) -> dict[str, dict]:
+        """The instances that do not end, by their names in order."""
+        found = self.client("ec2").describe_instances()["Reservations"]
+        live = [
+            it
+            for one in found
+            for it in one["Instances"]
+            if it["State"]["Name"] in ("pending", "running")
+        ]
+        return dict(sorted((_tags(it)["Name"], it) for it in live))
 
     def group(self) -> dict:
         (group,) = self.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
@@ -220,6 +231,66 @@ def test_an_existing_vpc_is_used_and_left(cloud):
     assert "AssociatePublicIpAddress" not in interface
     cloud.stack.pulumi("destroy", "--yes")
     assert ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+
+
+ADDRESSES = ["10.70.32.10", "10.70.64.10", "10.70.32.11"]
+CONTROL = {"site": "cloud", "servers": 3, "addresses": ADDRESSES}
+BUNDLE = {"url": "https://files.example.org/server.tar.gz", "sha256": "0a" * 32}
+
+
+def test_servers_stand_at_their_addresses_and_are_replaced_one_after_the_other(cloud):
+    cloud.declare({}, CONTROL, instance_type="m5.large", bundle=BUNDLE)
+    cloud.stack.up()
+    found = cloud.servers()
+    names = [f"dc-cloud-servers-{number}" for number in range(3)]
+    assert [it["PrivateIpAddress"] for it in found.values()] == ADDRESSES
+    assert list(found) == names
+    zones = [it["Placement"]["AvailabilityZone"][-1] for it in found.values()]
+    assert zones == ["a", "b", "a"]
+    ec2 = cloud.client("ec2")
+    for name, it in found.items():
+        assert _tags(it).items() >= {**OURS, "vdc-group": "servers"}.items()
+        assert it["MetadataOptions"]["HttpTokens"] == "required"
+        asked = {"InstanceId": it["InstanceId"], "Attribute": "userData"}
+        data = ec2.describe_instance_attribute(**asked)["UserData"]["Value"]
+        assert base64.b64decode(data) == f"#cloud-config\n# {name} one planted".encode()
+    outputs = cloud.outputs()
+    assert outputs["servers"] == {
+        "addresses": [f"https://{address}:4646" for address in ADDRESSES],
+        "rpc": [f"{address}:4647" for address in ADDRESSES],
+        "incarnations": [it["InstanceId"] for it in found.values()],
+    }
+
+    # They alone are dialled from elsewhere.
+    (card,) = found[names[0]]["NetworkInterfaces"]
+    groups = {group["GroupName"]: group["GroupId"] for group in card["Groups"]}
+    assert groups.keys() == {"vdc-dc-lab-cloud", "vdc-dc-lab-cloud-servers"}
+    own = groups["vdc-dc-lab-cloud-servers"]
+    chosen = [{"Name": "group-id", "Values": [own]}]
+    rules = ec2.describe_security_group_rules(Filters=chosen)["SecurityGroupRules"]
+    assert sorted(_rule(rule) for rule in rules if not rule["IsEgress"]) == sorted(
+        ("in", "tcp", port, whom) for port in (4646, 4647, 4650) for whom in ("0.0.0.0/0", "::/0")
+    )
+
+    said = cloud.stack.up()
+    assert "unchanged" in said
+    assert "created" not in said
+
+    # Others are there at each of the addresses, and never fewer than two at once.
+    cloud.stack.pulumi("config", "set", "told", "two")
+    said = cloud.stack.up()
+    assert [it["PrivateIpAddress"] for it in cloud.servers().values()] == ADDRESSES
+    now = [it["InstanceId"] for it in cloud.servers().values()]
+    assert not set(now) & set(outputs["servers"]["incarnations"])
+    steps = [
+        said.rindex(f"{name} {step}")
+        for name in names
+        for step in ("deleting original", "created replacement")
+    ]
+    assert steps == sorted(steps)
+    assert "planted" not in cloud.stack.pulumi("stack", "export")
+    cloud.stack.pulumi("destroy", "--yes")
+    assert not cloud.servers()
 
 
 def test_another_account_s_credential_makes_nothing(cloud):

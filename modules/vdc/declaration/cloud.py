@@ -14,7 +14,7 @@ from vdc.declaration.fields import Model, Name, Price, Written, declared
 from vdc.declaration.forms import Form
 from vdc.declaration.keys import PublicKey
 from vdc.declaration.machine import Surrounded
-from vdc.declaration.os import SystemVersion
+from vdc.declaration.os import SHA256, SystemVersion
 from vdc.declaration.site import Group
 
 MOST_MACHINES = 10_000
@@ -51,7 +51,14 @@ DATE = Form(
     pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
     value=lambda text: date.fromisoformat(text).isoformat(),
 )
-FORMS = (SOURCE, DATE)
+BUNDLE = Form(
+    name="bundle-url",
+    noun="where machines fetch an archive",
+    rule="an http or https address that they reach",
+    example="https://files.example.org/vdc-server-0.1.0-amd64.tar.gz",
+    pattern=r"^https?://[^\s/@]+/\S+$",
+)
+FORMS = (SOURCE, DATE, BUNDLE)
 
 
 class Access(Model):
@@ -65,6 +72,17 @@ class Access(Model):
         default=(),
         change="in-place",
         alias="from",
+    )
+
+
+class Bundle(Model):
+    """The software of control servers, as ``make release`` makes it; its sum is held to it."""
+
+    url: Annotated[str, Written(BUNDLE)] = declared(
+        "Where control servers fetch it, once each.", change="replace"
+    )
+    sha256: Annotated[str, Written(SHA256)] = declared(
+        "The archive's SHA-256 sum; what has another one is not installed.", change="replace"
     )
 
 
@@ -132,6 +150,11 @@ class CloudSite(Surrounded):
         "The day after which nobody needs the site; a tag on everything that is made.",
         default=None,
         change="in-place",
+    )
+    bundle: Bundle | None = declared(
+        "The software of control servers; work nodes have theirs from the pool.",
+        default=None,
+        change="replace",
     )
     groups: Mapping[Name, CloudGroup] = declared(
         "The site's groups of machines, by name.", default={}, change="in-place"

@@ -223,6 +223,33 @@ def networks_differ(networks: Mapping[str, str | None]) -> Findings:
                 break
 
 
+def bundle_is_where_control_is(name: str, site: CloudSite, whole: Declaration) -> Findings:
+    """A cloud hands machines no disk, and there is no pool yet that servers could ask."""
+    carries, path = whole.control.site == name, ("sites", name, "bundle")
+    if carries and site.bundle is None:
+        yield Finding(
+            path,
+            "is missing, and control servers find their software nowhere else",
+            "add bundle: with the url: and sha256: of what make release has made",
+            rests_on=(("control", "site"),),
+        )
+    elif site.bundle and not carries:
+        yield Finding(
+            path,
+            f"is for a control plane that stands on site {whole.control.site} "
+            f"(got {site.bundle.url})",
+            "remove it: work nodes have their software from the pool",
+            rests_on=(("control", "site"),),
+        )
+    if carries and site.bundle and whole.control.release:
+        yield Finding(
+            ("control", "release"),
+            f"is in the servers' bundle already (got {whole.control.release.url})",
+            "remove it",
+            rests_on=(path,),
+        )
+
+
 def os_carries_control(name: str, site: CloudSite, whole: Declaration) -> Findings:
     """Servers take the site's own system."""
     if whole.control.site == name:
@@ -234,5 +261,7 @@ RULES: Mapping[str, Callable[[str, CloudSite, Declaration], Findings]] = {
     "os_is_known": lambda name, site, _: os_is_known(name, site),
     "count_has_room": lambda name, site, _: count_has_room(name, site),
     "access_is_bounded": lambda name, site, _: access_is_bounded(name, site),
+    "os_carries_control": os_carries_control,
+    "bundle_is_where_control_is": bundle_is_where_control_is,
 }
 """What holds in every cloud; each kind adds its own."""

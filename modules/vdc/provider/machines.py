@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from vdc.bootstrap.node import BundleSource, Proxy
+from vdc.bootstrap.cloudinit import user_data
+from vdc.bootstrap.ignition import ignition
+from vdc.bootstrap.node import BundleSource, NodeBoot, Proxy
+from vdc.declaration.os import Init
 from vdc.home import Home
 from vdc.provider.agent import agent_program
 from vdc.provider.archive import Archive
@@ -19,6 +22,13 @@ class ProxyInputs(Inputs):
     http: str = ""
     https: str = ""
     no_proxy: tuple[str, ...] = ()
+
+
+class BundleInputs(Inputs):
+    """Where control servers find their software, and its SHA-256; empty where there are none."""
+
+    url: str = ""
+    sha256: str = ""
 
 
 class MachineInputs(GroupInputs):
@@ -69,6 +79,11 @@ def briefing(inputs: MachineInputs, source: BundleSource, *, bounded: bool) -> B
         ntp=inputs.ntp,
         logs=inputs.logs,
     )
+
+
+def rendered(boot: NodeBoot, init: Init) -> str:
+    """What a machine is told, as its system reads it."""
+    return ignition(boot) if init == "ignition" else user_data(boot)
 
 
 def _role(inputs: MachineInputs, *, bounded: bool) -> Work | Carry:

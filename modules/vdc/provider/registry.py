@@ -57,6 +57,7 @@ RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
     "vdc:pool:Opening": lambda: _resources("opening").Opening(),
     "vdc:pool:App": lambda: _resources("app").App(),
     "vdc:cloud:Enrolment": lambda: _resources("enrolment").Enrolment(),
+    "vdc:cloud:Server": lambda: _resources("server").Server(),
     "vdc:cloud:Members": lambda: _resources("fleet_members").Members(_fleet),
     **{f"vdc:{name}:NodeGroup": partial(_group, name) for name in NAMES},
 }

@@ -137,6 +137,38 @@ class Members(pulumi.CustomResource):
         super().__init__("vdc:cloud:Members", name, {**inputs, **_outputs("nodes")}, opts)
 
 
+class Server(pulumi.CustomResource):
+    """``vdc:cloud:Server``: what one control server of a cloud boots and is told.
+
+    Made before the machine, which is the cloud's own resource and is replaced when one of the
+    outputs changes; a change returns when the cluster can do without that server. Each comes
+    after the machine of the one before.
+
+    Inputs are those of a node group of machines that carries the control plane (see
+    ``provider.machines.MachineInputs``), and:
+
+    - ``name``: the node's;
+    - ``init``: what the machine's system is (``cloud-init``);
+    - ``bundle``: ``url sha256`` of the software;
+    - ``image``: what a machine that is made now boots;
+    - ``machine``: changes when the machine is to be another one for another reason;
+    - ``limit``: how many bytes of user data the cloud takes.
+
+    Attributes:
+        boots: The image of the machine, which is the one of its making.
+        user_data: What it is told, as plain text; secret.
+    """
+
+    boots: pulumi.Output[str]
+    user_data: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = _outputs("boots", "user_data", "digest")
+        super().__init__("vdc:cloud:Server", name, {**inputs, **outputs}, opts)
+
+
 class Cluster(pulumi.CustomResource):
     """``vdc:scheduler:Cluster``: leader, access control, policies, tokens."""
 

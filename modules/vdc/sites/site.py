@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import pulumi
 
@@ -27,6 +27,22 @@ class ControlPlane:
     scheduler: Mapping[str, Any]
     endpoints: pulumi.Input[Sequence[str]]
     resource: pulumi.Resource
+
+
+class Servers(Protocol):
+    """Machines that carry the control plane; each is known once the machine is there."""
+
+    @property
+    def addresses(self) -> pulumi.Input[Sequence[str]]:
+        """``https://host:port`` of the scheduler on each."""
+
+    @property
+    def rpc(self) -> pulumi.Input[Sequence[str]]:
+        """``host:port`` that agents dial."""
+
+    @property
+    def incarnations(self) -> pulumi.Input[Sequence[str]]:
+        """Change when a machine was made anew, with an empty memory."""
 
 
 class Site(pulumi.ComponentResource):
@@ -57,7 +73,7 @@ class Site(pulumi.ComponentResource):
         self.authority = authority
 
     @abstractmethod
-    def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
+    def servers(self, group: plan.NodeGroup, control: plan.Control) -> Servers:
         """Makes the group that carries the control plane."""
 
     @abstractmethod
@@ -74,17 +90,7 @@ class Site(pulumi.ComponentResource):
         return NodeGroup(
             self.kind,
             f"{self.site.name}-{group.name}",
-            {
-                **self.named(group),
-                "role": group.role,
-                "count": group.count,
-                "members": list(group.members),
-                "cpu_mhz": group.size.cpu_mhz,
-                "memory_mib": group.size.memory_mib,
-                "disk_mib": group.size.disk_mib,
-                "ca_cert": self.authority.ca_cert,
-                **more,
-            },
+            {**self.common(group), "count": group.count, "members": list(group.members), **more},
             pulumi.ResourceOptions(parent=self, depends_on=list(depends_on)),
         )
 
@@ -97,6 +103,17 @@ class Site(pulumi.ComponentResource):
             "group": group.name,
             "prefix": group.prefix,
             "drain_deadline_s": group.drain_deadline_s,
+        }
+
+    def common(self, group: plan.NodeGroup) -> Mapping[str, Any]:
+        """What the machines of a group have in common, whoever makes them."""
+        return {
+            **self.named(group),
+            "role": group.role,
+            "cpu_mhz": group.size.cpu_mhz,
+            "memory_mib": group.size.memory_mib,
+            "disk_mib": group.size.disk_mib,
+            "ca_cert": self.authority.ca_cert,
         }
 
     def carrying(self, control: plan.Control) -> Mapping[str, Any]:

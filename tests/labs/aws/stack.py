@@ -43,8 +43,15 @@ class Standing:
             self._clients[service] = self.lab.client(service)
         return self._clients[service]
 
-    def declare(self, site: Mapping[str, Any] | None = None, **groups: Any) -> None:
-        """Writes the declaration: servers on this side, and groups of the site in the cloud."""
+    def declare(
+        self,
+        site: Mapping[str, Any] | None = None,
+        *,
+        control: Mapping[str, Any] | None = None,
+        **groups: Any,
+    ) -> None:
+        """Writes the declaration: servers on this side unless told otherwise, and groups."""
+        here = {} if control else {"here": {"kind": "local"}}
         common = {"size": SIZE, "drain": {"deadline": "60s"}}
         cloud = {
             "kind": "aws",
@@ -60,8 +67,8 @@ class Standing:
         }
         document = {
             "name": self.stack.stack,
-            "control": {"site": "here", "addresses": [SIDE]},
-            "sites": {"here": {"kind": "local"}, SITE: cloud},
+            "control": control or {"site": "here", "addresses": [SIDE]},
+            "sites": {**here, SITE: cloud},
         }
         self.stack.declaration.write_text(yaml.safe_dump(document, sort_keys=False))
 

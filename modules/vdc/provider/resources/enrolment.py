@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from vdc.bootstrap.cloudinit import user_data
-from vdc.bootstrap.ignition import ignition
 from vdc.bootstrap.limits import checked
 from vdc.bootstrap.node import BundleSource, Naming
 from vdc.declaration.os import Arch, Init
@@ -21,7 +19,7 @@ from vdc.provider.enrolment import (
     enrol,
     new_secret,
 )
-from vdc.provider.machines import MachineInputs, briefing, software
+from vdc.provider.machines import MachineInputs, briefing, rendered, software
 from vdc.provider.offering import offer
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
 from vdc.provider.wire import has_unknown
@@ -159,17 +157,17 @@ def _connect(inputs: EnrolmentInputs) -> Nomad:
 
 def _outputs(inputs: EnrolmentInputs, secret: str) -> Outputs:
     where = f"group {inputs.group} of site {inputs.site}"
-    text = checked(_rendered(inputs, secret), inputs.limit, where)
+    text = checked(_told(inputs, secret), inputs.limit, where)
     return {"secret": secret, "user_data": text, "digest": _digest(inputs)}
 
 
-def _rendered(inputs: EnrolmentInputs, secret: str) -> str:
+def _told(inputs: EnrolmentInputs, secret: str) -> str:
     source = BundleSource(software(inputs, inputs.arch).sha256)
     naming = Naming(inputs.prefix, inputs.identity.verifier, inputs.fleet, inputs.hook)
     boot = briefing(inputs, source, bounded=True).boot_fleet(naming, secret)
-    return ignition(boot) if inputs.init == "ignition" else user_data(boot)
+    return rendered(boot, inputs.init)
 
 
 def _digest(inputs: EnrolmentInputs) -> str:
     # With something in the secret's place: without one, machines would not be told to join.
-    return hashlib.sha256(_rendered(inputs, "secret").encode()).hexdigest()
+    return hashlib.sha256(_told(inputs, "secret").encode()).hexdigest()

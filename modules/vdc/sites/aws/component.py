@@ -8,18 +8,21 @@ from typing import Any
 import pulumi
 from pulumi_aws import Provider, ec2, ssm
 
+from vdc.bootstrap.control import pool_endpoints
 from vdc.declaration.os import SystemVersion
-from vdc.declaration.sites.aws import AwsGroup, AwsSite
+from vdc.declaration.sites.aws import AwsSite
 from vdc.declaration.sites.aws.images import parameter
-from vdc.errors import StackError
 from vdc.plan import model as plan
 from vdc.plan.naming import fitted
 from vdc.plan.tags import tags
 from vdc.sites.aws.group import HOOK, Image, Machine, fleet
-from vdc.sites.aws.network import Marks, Network, network
+from vdc.sites.aws.marks import Marks
+from vdc.sites.aws.network import network
 from vdc.sites.aws.rights import instance_profile
+from vdc.sites.aws.security import dialled, members
+from vdc.sites.aws.servers import Instances, Making, servers
 from vdc.sites.machines import surroundings
-from vdc.sites.resources import Authority, Enrolment, Members, NodeGroup
+from vdc.sites.resources import Authority, Enrolment, Members
 from vdc.sites.site import ControlPlane, Site
 
 _LONGEST_NAME = 255
@@ -55,16 +58,36 @@ class Aws(Site):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[authority]),
         )
         marks = self._marks()
-        self._network: Network = network(self._declared, marks)
+        self._network = network(self._declared, marks)
+        self._members = members(self._declared, self._network.vpc, marks)
         self._key_name = self._keyed(marks)
 
-    def servers(self, group: plan.NodeGroup, control: plan.Control) -> NodeGroup:
-        """Servers stand elsewhere, as the declaration's rules say first.
-
-        Raises:
-            StackError: Always.
-        """
-        raise StackError(f"site {self.site.name} cannot carry the control plane; name another one")
+    def servers(self, group: plan.NodeGroup, control: plan.Control) -> Instances:
+        """See :class:`~vdc.sites.site.Site`; at the addresses that ``control`` declares."""
+        site, marks = self._declared, self._marks(group.name)
+        bundle = site.bundle
+        told = {
+            **self.common(group),
+            **self.carrying(control),
+            **surroundings(site),
+            "count": group.count,
+            "endpoints": list(pool_endpoints(control.endpoint)),
+            "init": site.os.init,
+            "bundle": {"url": bundle.url, "sha256": bundle.sha256} if bundle else {},
+            "limit": _USER_DATA_BYTES,
+        }
+        making = Making(
+            site=site,
+            group=group,
+            told=told,
+            image=self._image(site.image, site.os).id,
+            network=self._network,
+            security_groups=[self._members, dialled(self._network.vpc, marks)],
+            key_name=self._key_name,
+            public=self._public,
+            marks=marks,
+        )
+        return servers(making, control.addresses)
 
     def workers(self, group: plan.NodeGroup, control: ControlPlane) -> Members:
         """See :class:`~vdc.sites.site.Site`; instances join by the identity that AWS signs."""
@@ -74,14 +97,15 @@ class Aws(Site):
         name = fitted(marks.name, _LONGEST_NAME)
         enrolment = self._enrolment(group, control, os, name)
         zones = list(declared.zones or self._declared.zones) or list(self._network.subnets)
+        image = declared.image or (None if declared.os else self._declared.image)
         machine = Machine(
-            image=self._image(declared, os),
+            image=self._image(image, os),
             user_data=enrolment.user_data,
             digest=enrolment.digest,
             profile=instance_profile(self._declared.account, self._declared.region, name, marks),
-            security_group=self._network.security_group,
+            security_group=self._members,
             key_name=self._key_name,
-            public=None if self._declared.egress == "existing" else self._public,
+            public=self._public,
             zones=zones,
         )
         subnets = [self._network.subnets[zone] for zone in zones]
@@ -103,20 +127,16 @@ class Aws(Site):
         )
 
     @property
-    def _public(self) -> bool:
-        return self._declared.egress == "public"
+    def _public(self) -> bool | None:
+        egress = self._declared.egress
+        return None if egress == "existing" else egress == "public"
 
     def _enrolment(
         self, group: plan.NodeGroup, control: ControlPlane, os: SystemVersion, fleet_name: str
     ) -> Enrolment:
         site = self._declared
         inputs: dict[str, Any] = {
-            **self.named(group),
-            "role": group.role,
-            "cpu_mhz": group.size.cpu_mhz,
-            "memory_mib": group.size.memory_mib,
-            "disk_mib": group.size.disk_mib,
-            "ca_cert": self.authority.ca_cert,
+            **self.common(group),
             "scheduler": control.scheduler,
             "endpoints": control.endpoints,
             **surroundings(site),
@@ -136,12 +156,10 @@ class Aws(Site):
         opts = pulumi.ResourceOptions(parent=self, depends_on=[control.resource])
         return Enrolment(f"{self.site.name}-{group.name}", inputs, opts)
 
-    def _image(self, declared: AwsGroup, os: SystemVersion) -> Image:
+    def _image(self, declared: str | None, os: SystemVersion) -> Image:
         """The declared image, else the latest that the system's publisher names."""
         asking = pulumi.InvokeOutputOptions(parent=self, provider=self._provider)
-        own: pulumi.Input[str] | None = declared.image
-        if own is None and declared.os is None:
-            own = self._declared.image
+        own: pulumi.Input[str] | None = declared
         if own is None:
             # The image's name is no secret, and what holds one would hide every change of it.
             own = ssm.get_parameter_output(name=parameter(os), opts=asking).insecure_value

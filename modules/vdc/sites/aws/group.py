@@ -15,7 +15,7 @@ from vdc.declaration.sites.aws import AwsGroup, Spot
 from vdc.plan import model as plan
 from vdc.plan.naming import fitted
 from vdc.plan.tags import TEMPLATE
-from vdc.sites.aws.network import Marks
+from vdc.sites.aws.marks import Marks
 
 HOOK = "vdc-drained"
 """What waits for a machine to say that its work has moved, before it is ended."""
@@ -157,25 +157,36 @@ def _made_from(group: plan.NodeGroup, machine: Machine) -> dict[str, Any]:
     }
     if machine.public is not None:
         interface["associate_public_ip_address"] = str(machine.public).lower()
-    disk = {
-        "volume_size": -(-group.size.disk_mib // _MIB_PER_GIB),
-        "volume_type": "gp3",
-        "encrypted": "true",
-        "delete_on_termination": "true",
-    }
+    # A launch template takes these two as texts, an instance as what they are.
+    ebs = {k: str(v).lower() if isinstance(v, bool) else v for k, v in disk(group).items()}
     made: dict[str, Any] = {
         "image_id": machine.image.id,
         "iam_instance_profile": {"arn": machine.profile},
-        # Work runs one hop further away than the machine, and so never gets an answer.
-        "metadata_options": {
-            "http_endpoint": "enabled",
-            "http_tokens": "required",
-            "http_put_response_hop_limit": 1,
-        },
-        "block_device_mappings": [{"device_name": machine.image.device, "ebs": disk}],
+        "metadata_options": metadata(),
+        "block_device_mappings": [{"device_name": machine.image.device, "ebs": ebs}],
         "network_interfaces": [interface],
     }
     return {**made, "key_name": machine.key_name} if machine.key_name is not None else made
+
+
+def disk(group: plan.NodeGroup) -> dict[str, Any]:
+    """A machine's disk, which goes with the machine."""
+    return {
+        "volume_size": -(-group.size.disk_mib // _MIB_PER_GIB),
+        "volume_type": "gp3",
+        "encrypted": True,
+        "delete_on_termination": True,
+    }
+
+
+def metadata() -> dict[str, Any]:
+    """How a machine asks about itself."""
+    return {
+        "http_endpoint": "enabled",
+        "http_tokens": "required",
+        # Work runs one hop further away than the machine, and so never gets an answer.
+        "http_put_response_hop_limit": 1,
+    }
 
 
 def _launch_template(

@@ -1,4 +1,4 @@
-"""The network of a site in AWS: an existing VPC, or one that is made, and who is let in there."""
+"""The network of a site in AWS: an existing VPC, or one that is made."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import ec2, vpc
+from pulumi_aws import ec2
 
 from vdc.declaration.sites.aws import AwsSite
 from vdc.declaration.sites.aws.subnets import shared_subnet, zone_subnet
+from vdc.sites.aws.marks import Marks
 
 _EVERYWHERE = "0.0.0.0/0"
-_SIGN_IN = 22
 
 
 @dataclass(frozen=True)
@@ -20,44 +20,22 @@ class Network:
     """What machines of a site are connected to.
 
     Attributes:
+        vpc: Id of the VPC.
         subnets: Their ids, by zone where the VPC is made and else by their own id.
-        security_group: Id of what says who reaches the machines; known once its rules are there.
         ways: What has to be there before a machine finds its way out.
     """
 
+    vpc: pulumi.Input[str]
     subnets: Mapping[str, pulumi.Input[str]]
-    security_group: pulumi.Output[str]
     ways: Sequence[pulumi.Resource]
 
 
-@dataclass(frozen=True)
-class Marks:
-    """How the resources of a site are called.
-
-    Attributes:
-        label: What their names in the stack begin with.
-        name: What they are called at the cloud.
-        tags: What all of them carry.
-        opts: Their parent and provider.
-    """
-
-    label: str
-    name: str
-    tags: Mapping[str, str]
-    opts: pulumi.ResourceOptions
-
-    @property
-    def named(self) -> Mapping[str, str]:
-        """The tags, and the one that the cloud's console shows as name."""
-        return {**self.tags, "Name": self.name}
-
-
 def network(site: AwsSite, marks: Marks) -> Network:
-    """Makes what is not there: the VPC where none is named, and always the security group."""
+    """Makes the VPC where none is named."""
     wanted = site.network
     if wanted.cidr is None:
         existing = {subnet: subnet for subnet in wanted.subnets}
-        return Network(existing, _security_group(site, wanted.vpc or "", marks), ())
+        return Network(wanted.vpc or "", existing, ())
     made = ec2.Vpc(
         _label(marks, wanted.cidr),
         cidr_block=wanted.cidr,
@@ -67,7 +45,7 @@ def network(site: AwsSite, marks: Marks) -> Network:
         opts=marks.opts,
     )
     subnets, ways = _made(site, wanted.cidr, made, marks)
-    return Network(subnets, _security_group(site, made.id, marks), ways)
+    return Network(made.id, subnets, ways)
 
 
 def _made(
@@ -148,53 +126,6 @@ def _outward(
         gateway_id=internet.id,
         opts=marks.opts,
     )
-
-
-def _security_group(site: AwsSite, inside: pulumi.Input[str], marks: Marks) -> pulumi.Output[str]:
-    """Machines reach each other and everything outside; nobody else reaches them, but for SSH."""
-    made = ec2.SecurityGroup(
-        marks.label,
-        name=marks.name,
-        description=f"Machines of site {marks.label}, made by vdc",
-        vpc_id=inside,
-        tags=marks.named,
-        opts=marks.opts,
-    )
-    rules: list[pulumi.CustomResource] = [
-        vpc.SecurityGroupIngressRule(
-            f"{marks.label}-inside",
-            security_group_id=made.id,
-            referenced_security_group_id=made.id,
-            ip_protocol="-1",
-            tags=marks.tags,
-            opts=marks.opts,
-        )
-    ]
-    for family in ({"cidr_ipv4": _EVERYWHERE}, {"cidr_ipv6": "::/0"}):
-        (kind,) = family
-        out = vpc.SecurityGroupEgressRule(
-            f"{marks.label}-out-{kind[-4:]}",
-            security_group_id=made.id,
-            ip_protocol="-1",
-            tags=marks.tags,
-            opts=marks.opts,
-            **family,
-        )
-        rules.append(out)
-    for source in site.access.sources if site.access else ():
-        let_in = vpc.SecurityGroupIngressRule(
-            f"{marks.label}-access-{source.replace('/', '-')}",
-            security_group_id=made.id,
-            ip_protocol="tcp",
-            from_port=_SIGN_IN,
-            to_port=_SIGN_IN,
-            tags=marks.tags,
-            opts=marks.opts,
-            **{"cidr_ipv6" if ":" in source else "cidr_ipv4": source},
-        )
-        rules.append(let_in)
-    everything = pulumi.Output.all(made.id, *(rule.id for rule in rules))
-    return everything.apply(lambda known: str(known[0]))
 
 
 def _label(marks: Marks, cidr: str) -> str:

@@ -8,7 +8,7 @@ import pulumi
 from pulumi_aws import iam
 
 from vdc.plan.naming import fitted
-from vdc.sites.aws.network import Marks
+from vdc.sites.aws.marks import Marks
 
 _LONGEST_NAME = 64
 _PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}

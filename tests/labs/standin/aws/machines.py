@@ -183,7 +183,7 @@ class Instance(AwsType):
             "keyName": machine.get("KeyName"),
             "subnetId": machine.get("SubnetId"),
             "iamInstanceProfile": profile or None,
-            "vpcSecurityGroupIds": [g["GroupId"] for g in machine.get("SecurityGroups", ())],
+            "vpcSecurityGroupIds": sorted(_groups(machine)),
             **api.tagged(machine.get("Tags"), old),
         }
 
@@ -230,6 +230,7 @@ class Instance(AwsType):
             made["NetworkInterfaces"] = [
                 {
                     "DeviceIndex": 0,
+                    "DeleteOnTermination": True,
                     "AssociatePublicIpAddress": inputs["associatePublicIpAddress"],
                     "SubnetId": inputs["subnetId"],
                     "Groups": inputs.get("vpcSecurityGroupIds", []),
@@ -253,6 +254,13 @@ class Instance(AwsType):
     def _power(api: Api, key: str, verb: str, state: str) -> None:
         getattr(api.ec2, f"{verb}_instances")(InstanceIds=[key])
         api.wait(lambda: _instance(api, key)["State"]["Name"] == state, key)
+
+
+def _groups(machine: Values) -> set[str]:
+    """Moto says those of an interface that was asked for at the interface alone."""
+    cards = machine.get("NetworkInterfaces") or [{}]
+    groups = (*machine.get("SecurityGroups", ()), *cards[0].get("Groups", ()))
+    return {group["GroupId"] for group in groups}
 
 
 def _own(inputs: Values) -> dict[str, Any]:

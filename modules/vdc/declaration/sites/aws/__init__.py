@@ -15,7 +15,8 @@ KIND = Kind(
     forms=FORMS,
     rules={
         **cloud_rules.RULES,
-        "control_stands_elsewhere": rules.control_stands_elsewhere,
+        "instance_type_is_for_servers": rules.instance_type_is_for_servers,
+        "servers_are_in_their_subnets": rules.servers_are_in_their_subnets,
         "network_is_one_thing": lambda name, site, _: rules.network_is_one_thing(name, site),
         "subnets_differ": lambda name, site, _: rules.subnets_differ(name, site),
         "egress_fits_its_network": lambda name, site, _: rules.egress_fits_its_network(name, site),
@@ -23,9 +24,7 @@ KIND = Kind(
         "zones_are_in_the_region": lambda name, site, _: rules.zones_are_in_the_region(name, site),
         "zones_differ": lambda name, site, _: rules.zones_differ(name, site),
         "subnets_have_room": lambda name, site, _: rules.subnets_have_room(name, site),
-        "machines_fit_their_network": lambda name, site, _: rules.machines_fit_their_network(
-            name, site
-        ),
+        "machines_fit_their_network": rules.machines_fit_their_network,
         "image_is_known": lambda name, site, _: rules.image_is_known(name, site),
         "instance_types_fit_their_system": lambda name, site, _: (
             rules.instance_types_fit_their_system(name, site)

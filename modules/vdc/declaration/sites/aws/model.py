@@ -91,6 +91,7 @@ FORMS = (ACCOUNT, REGION, ZONE, PROFILE, VPC, SUBNET, AMI, INSTANCE_TYPE)
 
 Zone = Annotated[str, Written(ZONE)]
 Ami = Annotated[str, Written(AMI)]
+InstanceType = Annotated[str, Written(INSTANCE_TYPE)]
 
 
 class Network(Model):
@@ -121,7 +122,7 @@ class Spot(Model):
 class AwsGroup(cloud.CloudGroup):
     """Instances of one Auto Scaling group."""
 
-    instance_types: tuple[Annotated[str, Written(INSTANCE_TYPE)], ...] = declared(
+    instance_types: tuple[InstanceType, ...] = declared(
         "The instance types to choose from; empty: every one of today that has the size.",
         default=(),
         change="replace",
@@ -149,7 +150,7 @@ class AwsGroup(cloud.CloudGroup):
 
 
 class AwsSite(cloud.CloudSite):
-    """A site in one region of AWS: every group is an Auto Scaling group."""
+    """A site in one region of AWS: groups are Auto Scaling groups, servers single instances."""
 
     names_machines: ClassVar[bool] = False
 
@@ -176,6 +177,9 @@ class AwsSite(cloud.CloudSite):
         "update may replace machines when there is a new one.",
         default=None,
         change="replace",
+    )
+    instance_type: InstanceType | None = declared(
+        "The instance type of control servers.", default=None, change="replace"
     )
     identity: Certificate = declared(
         "The certificate with which AWS signs the identity of the region's instances (RSA-2048), "

@@ -12,13 +12,19 @@ from vdc.declaration.cloud_rules import Network
 from vdc.declaration.finding import Finding, Findings, Path
 from vdc.declaration.sites.aws.images import parameter
 from vdc.declaration.sites.aws.model import AwsSite, Spot
-from vdc.declaration.sites.aws.subnets import PARTS_BITS, subnet_prefix
+from vdc.declaration.sites.aws.subnets import (
+    FIRST,
+    KEPT,
+    LAST,
+    PARTS_BITS,
+    subnet_prefix,
+    takes,
+    zone_subnet,
+)
 
 if TYPE_CHECKING:
     from vdc.declaration.model import Declaration
 
-_KEPT = 5
-"""Addresses of each subnet that AWS keeps for itself: the first four and the last."""
 _SMALLEST = 28
 """The longest prefix of a subnet."""
 
@@ -120,7 +126,7 @@ def zones_differ(name: str, site: AwsSite) -> Findings:
 def subnets_have_room(name: str, site: AwsSite) -> Findings:
     """A VPC is parted into eight subnets, none of which may be smaller than sixteen addresses."""
     cidr = site.network.cidr
-    if cidr and subnet_prefix(cidr) > _SMALLEST:
+    if cidr and _parted_too_small(cidr):
         yield Finding(
             ("sites", name, "network", "cidr"),
             f"is too small to be parted into a subnet for each zone (got {cidr})",
@@ -128,15 +134,20 @@ def subnets_have_room(name: str, site: AwsSite) -> Findings:
         )
 
 
-def machines_fit_their_network(name: str, site: AwsSite) -> Findings:
+def _parted_too_small(cidr: str) -> bool:
+    return subnet_prefix(cidr) > _SMALLEST
+
+
+def machines_fit_their_network(name: str, site: AwsSite, whole: Declaration) -> Findings:
     """See :func:`vdc.declaration.cloud_rules.machines_fit`; by what subnets hold together."""
     cidr = site.network.cidr
-    if cidr is None or not site.zones or subnet_prefix(cidr) > _SMALLEST:
+    if cidr is None or not site.zones or _parted_too_small(cidr):
         return
-    room = len(site.zones) * (2 ** (32 - subnet_prefix(cidr)) - _KEPT)
+    servers = whole.control.servers if whole.control.site == name else 0
+    room = len(site.zones) * (2 ** (32 - subnet_prefix(cidr)) - KEPT)
     kept = IPv4Network(cidr).num_addresses - room
     most = {group: declared.most_machines for group, declared in site.groups.items()}
-    yield from cloud_rules.machines_fit(name, cidr, kept, 0, most)
+    yield from cloud_rules.machines_fit(name, cidr, kept, servers, most)
 
 
 def image_is_known(name: str, site: AwsSite) -> Findings:
@@ -160,6 +171,7 @@ def _imageless(path: Path, os: str) -> Finding:
 
 def instance_types_fit_their_system(name: str, site: AwsSite) -> Findings:
     """A type says in its family's name whether its processor is an ARM one."""
+    system: Path = ("sites", name, "os")
     for group_name, group in site.groups.items():
         path: Path = ("sites", name, "groups", group_name)
         os = group.os or site.os
@@ -171,12 +183,19 @@ def instance_types_fit_their_system(name: str, site: AwsSite) -> Findings:
                     "remove one of the two",
                 )
             elif (has := processor(kind)) != os.arch:
-                yield Finding(
-                    (*path, "instance_types", index),
-                    f"has {has} processors, and the image is for {os.arch} (got {kind})",
-                    f"write a type with {os.arch} processors, or arch: {has} below os:",
-                    rests_on=((*path, "os"), ("sites", name, "os")),
-                )
+                where, grounds = (*path, "instance_types", index), ((*path, "os"), system)
+                yield _other_processor(where, kind, has, os.arch, grounds)
+
+
+def _other_processor(
+    path: Path, kind: str, has: str, arch: str, rests_on: tuple[Path, ...]
+) -> Finding:
+    return Finding(
+        path,
+        f"has {has} processors, and the image is for {arch} (got {kind})",
+        f"write a type with {arch} processors, or arch: {has} below os:",
+        rests_on=rests_on,
+    )
 
 
 def processor(instance_type: str) -> str:
@@ -211,14 +230,55 @@ def key_is_taken(name: str, site: AwsSite) -> Findings:
         )
 
 
-def control_stands_elsewhere(name: str, _site: AwsSite, whole: Declaration) -> Findings:
-    """Instances of an Auto Scaling group have no lasting addresses."""
-    if whole.control.site == name:
+def instance_type_is_for_servers(name: str, site: AwsSite, whole: Declaration) -> Findings:
+    """Groups say theirs themselves; a single instance is of one type, which is not chosen here."""
+    carries, kind = whole.control.site == name, site.instance_type
+    path: Path = ("sites", name, "instance_type")
+    if carries and kind is None:
         yield Finding(
-            ("control", "site"),
-            f"cannot be a site of kind {_site.kind} (got {name})",
-            "name a site of another kind, whose servers keep their addresses",
-            rests_on=(("sites", name, "kind"),),
+            path,
+            "is missing, and control servers are instances of one type",
+            "add instance_type: m6i.large, or another one that has the size of control:",
+            rests_on=(("control", "site"),),
+        )
+    elif kind and not carries:
+        yield Finding(
+            path,
+            f"is for a control plane that stands on site {whole.control.site} (got {kind})",
+            "remove it, or write instance_types: at the groups that it is meant for",
+            rests_on=(("control", "site"),),
+        )
+    elif kind and (has := processor(kind)) != site.os.arch:
+        yield _other_processor(path, kind, has, site.os.arch, (("sites", name, "os"),))
+
+
+def servers_are_in_their_subnets(name: str, site: AwsSite, whole: Declaration) -> Findings:
+    """In a VPC that is made, a server's address says its zone; one zone is no place for all."""
+    cidr = site.network.cidr
+    if whole.control.site != name or cidr is None or _parted_too_small(cidr):
+        return
+    grounds: tuple[Path, ...] = (("control", "site"), ("sites", name, "network"))
+    parts = {zone: IPv4Network(zone_subnet(cidr, zone)) for zone in site.zones}
+    free = ", ".join(f"{part[FIRST]} to {part[LAST]} ({zone})" for zone, part in parts.items())
+    used: set[str] = set()
+    for index, address in enumerate(whole.control.addresses):
+        zone = next((zone for zone, part in parts.items() if takes(part, address)), None)
+        if zone is None:
+            yield Finding(
+                ("control", "addresses", index),
+                f"is no machine's address in a subnet of the servers (got {address})",
+                f"write one of {free}",
+                rests_on=(*grounds, ("sites", name, "zones")),
+            )
+        else:
+            used.add(zone)
+    if len(used) == 1 < min(len(parts), len(whole.control.addresses)):
+        yield Finding(
+            ("control", "addresses"),
+            f"are all in one zone, whose end is the end of all servers (got {used.pop()})",
+            f"spread them over {free}",
+            level="warning",
+            rests_on=grounds,
         )
 
 

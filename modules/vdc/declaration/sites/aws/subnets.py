@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 
 PARTS_BITS = 3
 """Eight parts: the first for what is no machine, such as a gateway, the others for zones a to g."""
+
+KEPT = 5
+"""Addresses of each subnet that AWS keeps for itself: the first four and the last."""
+FIRST, LAST = 4, -2
+"""Index in a subnet of the first and the last address that a machine can have."""
+
+
+def takes(subnet: IPv4Network, address: str) -> bool:
+    """Whether a machine in the subnet can have the address."""
+    known = ip_address(address)
+    return known.version == subnet.version and subnet[FIRST] <= known <= subnet[LAST]
 
 
 def subnet_prefix(cidr: str) -> int:

@@ -15,7 +15,6 @@ KIND = Kind(
     forms=FORMS,
     rules={
         **cloud_rules.RULES,
-        "os_carries_control": cloud_rules.os_carries_control,
         "network_is_one_thing": lambda name, site, _: rules.network_is_one_thing(name, site),
         "egress_fits_its_network": lambda name, site, _: rules.egress_fits_its_network(name, site),
         "floating_addresses_have_a_source": lambda name, site, _: (
@@ -23,7 +22,6 @@ KIND = Kind(
         ),
         "image_holds_its_system": lambda name, site, _: rules.image_holds_its_system(name, site),
         "flavor_is_for_servers": rules.flavor_is_for_servers,
-        "bundle_is_where_control_is": rules.bundle_is_where_control_is,
         "zones_differ": lambda name, site, _: rules.zones_differ(name, site),
         "machines_fit_their_network": rules.machines_fit_their_network,
         "servers_are_in_their_network": rules.servers_are_in_their_network,

@@ -9,7 +9,6 @@ from vdc.declaration import cloud
 from vdc.declaration.addresses import Network as NetworkAddress
 from vdc.declaration.fields import Model, Name, Written, declared
 from vdc.declaration.forms import Form
-from vdc.declaration.os import SHA256
 
 CLOUD = Form(
     name="cloud",
@@ -30,14 +29,7 @@ RESOURCE = Form(
     example="debian-12",
     pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,253}[^\s\x00-\x1f\x7f])?$",
 )
-BUNDLE = Form(
-    name="bundle-url",
-    noun="where machines fetch an archive",
-    rule="an http or https address that they reach",
-    example="https://files.example.org/vdc-server-0.1.0-amd64.tar.gz",
-    pattern=r"^https?://[^\s/@]+/\S+$",
-)
-FORMS = (CLOUD, RESOURCE, BUNDLE)
+FORMS = (CLOUD, RESOURCE)
 
 Flavor = Annotated[str, Written(RESOURCE, example="m1.small")]
 Zone = Annotated[str, Written(RESOURCE, example="nova")]
@@ -60,17 +52,6 @@ class Network(Model):
         "addresses come from it.",
         default=None,
         change="replace",
-    )
-
-
-class Bundle(Model):
-    """The software of control servers, as ``make release`` makes it; its sum is held to it."""
-
-    url: Annotated[str, Written(BUNDLE)] = declared(
-        "Where control servers fetch it, once each.", change="replace"
-    )
-    sha256: Annotated[str, Written(SHA256)] = declared(
-        "The archive's SHA-256 sum; what has another one is not installed.", change="replace"
     )
 
 
@@ -133,11 +114,6 @@ class OpenstackSite(cloud.CloudSite):
         "puts them.",
         default=(),
         change="in-place",
-    )
-    bundle: Bundle | None = declared(
-        "The software of control servers; work nodes have theirs from the pool.",
-        default=None,
-        change="replace",
     )
     groups: Mapping[Name, OpenstackGroup] = declared(
         "The site's groups of machines, by name.", default={}, change="in-place"

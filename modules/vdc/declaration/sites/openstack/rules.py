@@ -103,33 +103,6 @@ def flavor_is_for_servers(name: str, site: OpenstackSite, whole: Declaration) ->
         )
 
 
-def bundle_is_where_control_is(name: str, site: OpenstackSite, whole: Declaration) -> Findings:
-    """A cloud hands machines no disk, and there is no pool yet that servers could ask."""
-    carries, path = whole.control.site == name, ("sites", name, "bundle")
-    if carries and site.bundle is None:
-        yield Finding(
-            path,
-            "is missing, and control servers find their software nowhere else",
-            "add bundle: with the url: and sha256: of what make release has made",
-            rests_on=(("control", "site"),),
-        )
-    elif site.bundle and not carries:
-        yield Finding(
-            path,
-            f"is for a control plane that stands on site {whole.control.site} "
-            f"(got {site.bundle.url})",
-            "remove it: work nodes have their software from the pool",
-            rests_on=(("control", "site"),),
-        )
-    if carries and site.bundle and whole.control.release:
-        yield Finding(
-            ("control", "release"),
-            f"is in the servers' bundle already (got {whole.control.release.url})",
-            "remove it",
-            rests_on=(path,),
-        )
-
-
 def zones_differ(name: str, site: OpenstackSite) -> Findings:
     """Groups may go where the site does not go of itself."""
     own = {group: declared.zones for group, declared in site.groups.items()}

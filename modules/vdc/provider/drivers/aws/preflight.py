@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
 from vdc.declaration.finding import Finding, Path
+from vdc.declaration.os import SystemVersion
 from vdc.declaration.sites.aws import AwsGroup, AwsSite, Spot
 from vdc.declaration.sites.aws.images import parameter
+from vdc.declaration.sites.aws.subnets import FIRST, LAST, takes
 from vdc.errors import NodeError
 from vdc.plan import NodeGroup, Plan, Site
 from vdc.plan.tags import DATACENTER, GROUP, SITE, ours
@@ -20,6 +23,7 @@ _OF_CREDENTIAL = (
     *("AuthFailure", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"),
     *("SignatureDoesNotMatch", "UnrecognizedClientException", "AccessDenied"),
 )
+_UNKNOWN = "is none of the region's types"
 
 
 async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
@@ -38,9 +42,13 @@ def _findings(aws: Aws, plan: Plan, site: Site, declared: AwsSite, stack: str) -
     asked.network()
     standing = _standing(aws, plan.name, stack)
     for group in site.groups:
-        own = declared.groups[group.name]
-        asked.image(group, own)
-        asked.types(group, own, max(0, group.count - standing[site.name, group.name]))
+        more = max(0, group.count - standing[site.name, group.name])
+        if group.role == "server":
+            asked.servers(group, plan.control.addresses, more)
+        else:
+            own = declared.groups[group.name]
+            asked.image(group, own)
+            asked.types(group, own, more)
     asked.quota()
     return list(dict.fromkeys(asked.findings))
 
@@ -92,6 +100,8 @@ class _Asked:
         self._types = Types(aws)
         self._need = {False: 0, True: 0}
         """Virtual CPUs that are to come: bought firmly, and of the market."""
+        self._blocks: dict[str, IPv4Network] = {}
+        """Of the existing VPC's subnets."""
 
     def zones(self) -> None:
         """Whether the region has the zones, and they are up."""
@@ -123,7 +133,8 @@ class _Asked:
             )
             return
         pages = self._aws.pages("ec2", "describe_subnets", "Subnets", Filters=chosen)
-        known = {subnet["SubnetId"] for subnet in pages}
+        self._blocks = {raw["SubnetId"]: IPv4Network(raw["CidrBlock"]) for raw in pages}
+        known = self._blocks.keys()
         for index, subnet in enumerate(network.subnets):
             if subnet not in known:
                 self._say(
@@ -134,11 +145,34 @@ class _Asked:
 
     def image(self, group: NodeGroup, own: AwsGroup) -> None:
         """Whether the image is there, and is for machines of the declared architecture."""
-        os = own.os or self._declared.os
-        of_group = own.image or own.os
-        base = (*self._here, "groups", group.name) if of_group else self._here
-        image = own.image or (None if own.os else self._declared.image)
-        path = (*base, "image" if image else "os")
+        if not (own.image or own.os):
+            self._image(self._here, self._declared.image, self._declared.os)
+        else:
+            here = (*self._here, "groups", group.name)
+            self._image(here, own.image, own.os or self._declared.os)
+
+    def servers(self, group: NodeGroup, addresses: Sequence[str], more: int) -> None:
+        """Whether there are such control servers; what they take of the quota is kept."""
+        declared, kind = self._declared, self._declared.instance_type or ""
+        self._image(self._here, declared.image, declared.os)
+        known = self._types.named([kind]).get(kind)
+        lack = known.lacks(group.size, declared.os.arch) if known else _UNKNOWN
+        if lack:
+            path = (*self._here, "instance_type")
+            self._say(path, f"{lack} (got {kind})", "write a type that has the size of control:")
+        elif known and is_standard(kind):
+            self._need[False] += more * known.cpus
+        parts = [part for id_, part in self._blocks.items() if id_ in declared.network.subnets]
+        for index, address in enumerate(addresses):
+            if parts and not any(takes(part, address) for part in parts):
+                self._say(
+                    ("control", "addresses", index),
+                    f"is no machine's address in a subnet of the servers (got {address})",
+                    f"write one of {', '.join(f'{p[FIRST]} to {p[LAST]}' for p in parts)}",
+                )
+
+    def _image(self, here: Path, image: str | None, os: SystemVersion) -> None:
+        path = (*here, "image" if image else "os")
         image = image or self._named(path, parameter(os))
         if image is None:
             return
@@ -164,7 +198,7 @@ class _Asked:
         known = self._types.named(own.instance_types)
         for index, name in enumerate(own.instance_types):
             kind = known.get(name)
-            lack = kind.lacks(group.size, os.arch) if kind else "is none of the region's types"
+            lack = kind.lacks(group.size, os.arch) if kind else _UNKNOWN
             if lack:
                 self._say(
                     (*path, "instance_types", index),

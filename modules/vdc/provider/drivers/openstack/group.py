@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vdc.bootstrap.cloudinit import user_data
-from vdc.bootstrap.ignition import ignition
 from vdc.bootstrap.node import BundleSource
 from vdc.errors import StackError
 from vdc.plan.tags import tags
@@ -16,18 +14,11 @@ from vdc.provider.drivers.openstack.driver import OpenstackDriver
 from vdc.provider.drivers.openstack.marks import realm
 from vdc.provider.drivers.openstack.model import Boot, Spread, Template
 from vdc.provider.drivers.openstack.trail import Step, Trail
-from vdc.provider.machines import MachineInputs, briefing, software
+from vdc.provider.machines import BundleInputs, MachineInputs, briefing, rendered, software
 from vdc.provider.offering import offer
-from vdc.provider.resource import Call, Inputs, Made, Outputs
+from vdc.provider.resource import Call, Made, Outputs
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
-
-
-class BundleInputs(Inputs):
-    """Where control servers find their software, and its SHA-256; empty where there are none."""
-
-    url: str = ""
-    sha256: str = ""
 
 
 class OpenstackInputs(MachineInputs):
@@ -89,8 +80,7 @@ class OpenstackNodeGroup(NodeGroup[OpenstackInputs]):
         told = briefing(inputs, _source(inputs), bounded=True)
 
         def userdata(name: str, secret: str) -> str:
-            boot = told.boot(name, secret)
-            return ignition(boot) if inputs.init == "ignition" else user_data(boot)
+            return rendered(told.boot(name, secret), inputs.init)
 
         return OpenstackDriver(
             template,
