@@ -92,6 +92,8 @@ def _instance(making: Making, name: str, address: str, server: Server) -> ec2.In
     opts = pulumi.ResourceOptions(
         # Two of one address cannot be there at once.
         delete_before_replace=True,
+        # What AWS would change by stopping it takes its turn as every other change does.
+        replace_on_changes=["instanceType", "rootBlockDevice"],
         depends_on=list(making.network.ways),
     )
     return ec2.Instance(
