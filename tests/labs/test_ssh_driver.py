@@ -118,7 +118,7 @@ def group(driver: SshDriver, names) -> tuple[str, ...]:
     """What the group logic has to say after a run."""
     wanted = tuple(node(name) for name in names)
     return asyncio.run(
-        converge(driver, ServerMembers(None, len(wanted)), wanted, asyncio.Event())
+        converge(driver, ServerMembers((), len(wanted)), wanted, asyncio.Event())
     ).problems
 
 

@@ -5,9 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from vdc.errors import NodeError, SchedulerError, StackError
+from vdc.errors import NodeError, SchedulerError
+from vdc.provider import members
 from vdc.provider.connection import SchedulerInputs
 from vdc.provider.resource import FORCE_VARIABLE
+from vdc.provider.resources import server
 from vdc.provider.resources.server import Server, ServerInputs
 from vdc.provider.wire import UNKNOWN
 
@@ -41,29 +43,43 @@ SERVER = Server()
 
 
 class Cluster:
-    """What autopilot says to who dials the servers."""
+    """Three servers, as those dial them who ask for their health.
+
+    Attributes:
+        tolerates: What autopilot says, one answer after the other, and then the last again.
+        silent: How often the second one does not answer.
+    """
 
     def __init__(self, monkeypatch):
-        self.says = {"Healthy": True, "FailureTolerance": 1}
-        self.asked = 0
+        self.tolerates = [1]
+        self.silent = 0
         self.dialled = ()
-        self.better_after = -1
 
         @asynccontextmanager
-        async def connect(inputs):
-            self.dialled = inputs.addresses
-            yield self
+        async def each(_, addresses):
+            self.dialled = tuple(addresses)
+            yield tuple(One(self, address) for address in addresses)
 
-        monkeypatch.setattr(SchedulerInputs, "connect", connect)
+        monkeypatch.setattr(SchedulerInputs, "each", each)
+        monkeypatch.setattr(members, "_ASK_AGAIN_S", 0)
+
+
+class One:
+    """The connection to one of them."""
+
+    def __init__(self, cluster, address):
+        self.cluster, self.address = cluster, address
+
+    async def leader(self):
+        if ADDRESSES[1] in self.address and self.cluster.silent:
+            self.cluster.silent -= 1
+            raise SchedulerError("no answer", 0)
+        return f"{ADDRESSES[0]}:4647"
 
     async def json(self, method, path):
         assert (method, path) == ("GET", "/v1/operator/autopilot/health")
-        self.asked += 1
-        if not self.says:
-            raise SchedulerError("no answer", 0)
-        if self.asked > self.better_after >= 0:
-            self.says["FailureTolerance"] = 1
-        return self.says
+        left = self.cluster.tolerates
+        return {"Healthy": True, "FailureTolerance": left.pop(0) if left[1:] else left[0]}
 
 
 @pytest.fixture
@@ -108,14 +124,13 @@ def test_a_preview_knows_everything_but_what_the_authority_has_not_made_yet():
 def test_a_newer_image_alone_replaces_no_server(cluster):
     old = made()
     assert updated(old, image="ami-2") == old == SERVER.predict({**RAW, "image": "ami-2"}, old)
-    assert cluster.asked == 0
+    assert cluster.dialled == ()
     assert updated(old, image="ami-2", machine="m7i.large")["boots"] == "ami-2"
 
 
 @pytest.mark.parametrize("change", [{"machine": "m7i.large"}, {"key": "another"}])
-def test_another_machine_waits_until_the_cluster_can_do_without_the_old_one(cluster, change):
+def test_another_machine_has_its_turn_when_the_cluster_can_do_without_one(cluster, change):
     assert updated(made(), **change) == made(**change)
-    assert cluster.asked == 1
     assert cluster.dialled == tuple(f"https://{address}:4646" for address in ADDRESSES)
 
 
@@ -125,17 +140,22 @@ def test_the_only_server_is_not_replaced():
         updated(made(), machine="m7i.large", count=1, server_addresses=ADDRESSES[:1])
 
 
-def test_of_three_the_second_waits_for_the_successor_of_the_first(cluster):
-    """The first was forgotten, and the two that are left say that they are well."""
-    cluster.says["FailureTolerance"] = 0
-    cluster.better_after = 2
+def test_the_next_waits_while_the_last_boots_and_autopilot_does_not_know_it_yet(cluster):
+    cluster.silent = 3
     assert updated(made(), machine="m7i.large") == made(machine="m7i.large")
-    assert cluster.asked == 3
+    assert cluster.silent == 0
 
 
-def test_servers_that_do_not_answer_are_replaced_when_that_is_said(cluster, monkeypatch):
-    cluster.says = None
-    with pytest.raises(StackError, match=r"^server dc-cloud-servers-1: .* run up with --force$"):
+def test_the_next_waits_while_the_last_is_forgotten_and_its_successor_has_not_come(cluster):
+    cluster.tolerates = [0, 0, 1]
+    assert updated(made(), machine="m7i.large") == made(machine="m7i.large")
+    assert cluster.tolerates == [1]
+
+
+def test_servers_that_do_not_come_are_replaced_when_that_is_said(cluster, monkeypatch):
+    monkeypatch.setattr(server, "_SETTLE_S", 0.1)
+    cluster.silent = 1 << 30
+    with pytest.raises(NodeError, match=r"^server dc-cloud-servers-1: .* run up with --force$"):
         updated(made(), machine="m7i.large")
     monkeypatch.setenv(FORCE_VARIABLE, "1")
     assert updated(made(), machine="m7i.large") == made(machine="m7i.large")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from vdc.errors import SchedulerError
@@ -41,6 +41,13 @@ class SchedulerInputs(Inputs):
         """A connection; use it as an async context manager."""
         with _files(self.ca_cert, self.cert, self.key) as (ca, cert, key):
             return Nomad(Access(self.addresses, ca, cert, key, self.token))
+
+    @asynccontextmanager
+    async def each(self, addresses: Sequence[str]) -> AsyncIterator[tuple[Nomad, ...]]:
+        """A connection to each of these servers and to no other."""
+        async with AsyncExitStack() as stack:
+            alone = (self.model_copy(update={"addresses": (address,)}) for address in addresses)
+            yield tuple([await stack.enter_async_context(one.connect()) for one in alone])
 
 
 async def recognised(nomad: Nomad) -> None:

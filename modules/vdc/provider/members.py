@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from vdc.errors import NodeError, SchedulerError
-from vdc.scheduler.autopilot import cluster_health
+from vdc.scheduler.autopilot import cluster_health, takes_part
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.model import Allocation, SchedulerNode
 
@@ -121,24 +121,28 @@ class ServerMembers:
     """Control servers: the cluster resource waits for them, and no work runs on them.
 
     Args:
-        nomad: A connection with the right to ask for the cluster's health; None before there is
-            a cluster.
+        servers: A connection to each, with the right to ask for the cluster's health; none before
+            there is a cluster.
         count: How many servers there are to be.
         settle_s: Seconds that the cluster gets to become healthy after a change.
+        force: Ask nobody whether the cluster can do without a server.
     """
 
-    def __init__(self, nomad: Nomad | None, count: int, *, settle_s: int = 180) -> None:
-        self._nomad = nomad
+    def __init__(
+        self, servers: Sequence[Nomad], count: int, *, settle_s: int = 180, force: bool = False
+    ) -> None:
+        self._servers = servers
         self._count = count
         self._settle_s = settle_s
+        self._force = force
 
     def at_once(self, count: int) -> int:
         """One: the others are the majority."""
         return 1
 
     async def spare(self, name: str, *, replaced: bool) -> None:
-        """Waits until autopilot calls every server healthy; there is no event for that."""
-        if self._nomad is None:
+        """Waits until every server takes part and is healthy; there is no event for that."""
+        if self._force or not self._servers:
             return
         if replaced and self._count < _REDUNDANT:
             raise NodeError(
@@ -147,24 +151,23 @@ class ServerMembers:
             )
         try:
             async with asyncio.timeout(self._settle_s):
-                while True:
-                    if await self._bears(self._nomad, replaced=replaced):
-                        return
+                while not await self._bears(replaced=replaced):  # noqa: ASYNC110 - see above
                     await asyncio.sleep(_ASK_AGAIN_S)
         except TimeoutError:
             raise NodeError(
-                f"not changed, because autopilot did not call the cluster healthy for "
-                f"{self._settle_s} s; bring the other servers back first"
+                f"not changed, because for {self._settle_s} s not every server took part and was "
+                "called healthy by autopilot; bring the others back first, or run up with --force"
             ) from None
 
-    @staticmethod
-    async def _bears(nomad: Nomad, *, replaced: bool) -> bool:
+    async def _bears(self, *, replaced: bool) -> bool:
         """Whether one may be changed.
 
         A server that was replaced is soon forgotten, and those that are left call themselves
         healthy although they can lose none before its successor has come.
         """
-        health = await cluster_health(nomad)
+        if not all(await asyncio.gather(*(takes_part(one) for one in self._servers))):
+            return False
+        health = await cluster_health(self._servers[0])
         return health.healthy and (health.tolerates > 0 or not replaced)
 
     async def wait_ready(self, name: str) -> None:

@@ -24,6 +24,19 @@ class ClusterHealth:
     tolerates: int
 
 
+async def takes_part(server: Nomad) -> bool:
+    """Whether the server that this connection leads to follows a leader, or is it.
+
+    That autopilot says so, is not enough: of a machine that is suddenly no more it learns only
+    after most of a minute, and until then calls it healthy.
+    """
+    try:
+        await server.leader()
+    except SchedulerError:
+        return False
+    return True
+
+
 async def cluster_health(nomad: Nomad) -> ClusterHealth:
     """Asks the autopilot; the caller may read the operator's API.
 

@@ -182,8 +182,8 @@ class NodeGroup(Resource[GroupT]):
     async def _connected(self, inputs: GroupT) -> AsyncIterator[tuple[Driver, Members]]:
         if inputs.role == "server":
             driver = self.driver(inputs, None)
-            async with _servers(inputs, await driver.owned()) as nomad:
-                yield driver, ServerMembers(nomad, inputs.count)
+            async with _servers(inputs, await driver.owned()) as servers:
+                yield driver, ServerMembers(servers, inputs.count, force=forced())
             return
         if inputs.scheduler is None:
             raise StackError(f"group {inputs.group} was not told where the scheduler is")
@@ -203,16 +203,15 @@ class NodeGroup(Resource[GroupT]):
 @asynccontextmanager
 async def _servers(
     inputs: GroupInputs, owned: Mapping[str, NodeFacts]
-) -> AsyncIterator[Nomad | None]:
-    """A connection to the servers that run; None while there are none."""
+) -> AsyncIterator[tuple[Nomad, ...]]:
+    """A connection to each server that runs."""
     running = tuple(node for node in owned.values() if node.state == "running")
     addresses = _outputs(running, "")["addresses"]
-    if inputs.scheduler is None or not addresses:
-        yield None
+    if inputs.scheduler is None:
+        yield ()
         return
-    reach = inputs.scheduler.model_copy(update={"addresses": tuple(addresses)})
-    async with reach.connect() as nomad:
-        yield nomad
+    async with inputs.scheduler.each(addresses) as servers:
+        yield servers
 
 
 def _names(prefix: str, members: Sequence[str], count: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from vdc.bootstrap.control import at
 from vdc.bootstrap.limits import checked
 from vdc.bootstrap.node import BundleSource
 from vdc.declaration.os import Init
-from vdc.errors import SchedulerError, StackError
+from vdc.errors import NodeError, StackError
 from vdc.provider.machines import BundleInputs, MachineInputs, briefing, rendered
 from vdc.provider.members import ServerMembers
 from vdc.provider.resource import Call, Drift, Made, Outputs, Resource, forced
@@ -86,7 +86,7 @@ class Server(Resource[ServerInputs]):
     async def update(self, call: Call, inputs: ServerInputs, old: Outputs) -> Made:
         """Returns when its machine may be replaced, if that is what the change comes to."""
         outputs = _outputs(inputs, old)
-        if outputs["digest"] != old.get("digest") and not forced():
+        if outputs["digest"] != old.get("digest"):
             await _spared(inputs)
         return Made(outputs)
 
@@ -101,18 +101,13 @@ class Server(Resource[ServerInputs]):
 async def _spared(inputs: ServerInputs) -> None:
     if inputs.scheduler is None:
         raise StackError(f"server {inputs.name} was not told how to ask for its cluster's health")
-    ports = layout.PORTS
-    servers = tuple(f"https://{at(address, ports.http)}" for address in inputs.server_addresses)
-    reach = inputs.scheduler.model_copy(update={"addresses": servers})
-    async with reach.connect() as nomad:
+    addresses = [f"https://{at(one, layout.PORTS.http)}" for one in inputs.server_addresses]
+    async with inputs.scheduler.each(addresses) as servers:
+        members = ServerMembers(servers, inputs.count, settle_s=_SETTLE_S, force=forced())
         try:
-            members = ServerMembers(nomad, inputs.count, settle_s=_SETTLE_S)
             await members.spare(inputs.name, replaced=True)
-        except SchedulerError as error:
-            raise StackError(
-                f"server {inputs.name}: not replaced, because nobody says how its cluster is: "
-                f"{error}; if the servers never came up or are gone for good, run up with --force"
-            ) from error
+        except NodeError as error:
+            raise NodeError(f"server {inputs.name}: {error}") from error
 
 
 def _outputs(inputs: ServerInputs, old: Outputs) -> Outputs:
