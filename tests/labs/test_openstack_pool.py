@@ -12,7 +12,7 @@ from e2e.caller import calling
 from e2e.eventually import eventually, settled
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.cloud import offer_image
-from labs.openstack.stack import GROUP, SITE, Standing, standing
+from labs.openstack.stack import GROUP, KEY, SITE, Standing, standing
 
 pytestmark = [
     pytest.mark.real,
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
 ]
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ann@desk"
 SITE_OF_OURS = {
     "access": {"key": KEY, "from": ["10.0.0.0/8", "2001:db8::/32"]},
     "expires": "2036-12-31",

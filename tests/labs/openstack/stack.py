@@ -24,6 +24,7 @@ SITE = "cloud"
 GROUP = "workers"
 SIZE = {"cpu": 1, "memory": "1GiB", "disk": "4GiB"}
 CIDR = "10.60.0.0/24"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ann@desk"
 # A node is fetched, boots and joins in less than a minute, several of them in more.
 _PATIENCE_S = 900.0
 
