@@ -37,10 +37,7 @@ class Server(pulumi.ComponentResource):
 
     def __init__(self, name, inputs, opts):
         super().__init__("test:index:Server", name, None, opts)
-        # As the real one, which is a resource, it is known when those before it are there.
-        before = pulumi.Output.all(*(one.id for one in opts.depends_on))
-        text = f"#cloud-config\n# {name} {told} planted"
-        self.user_data = pulumi.Output.secret(before.apply(lambda _: text))
+        self.user_data = pulumi.Output.secret(f"#cloud-config\n# {name} {told} planted")
         self.boots = inputs["image"]
         pulumi.export(
             f"{name} server", {key: inputs[key] for key in ("machine", "bundle", "count")}
