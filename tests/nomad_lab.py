@@ -254,7 +254,7 @@ class NomadLab:
             config = self.folder / name / "agent.json"
             asyncio.run(processes.stop(processes.find(config)))
         asyncio.run(processes.stop(processes.belonging_to(self.folder)))
-        _remove_cgroups(allocations)
+        processes.remove_cgroups(allocations)
         processes.remove_tree(self.folder)
 
     def _stop_jobs(self) -> None:
@@ -306,14 +306,6 @@ def nomad_lab(
         yield lab
     finally:
         lab.down()
-
-
-def _remove_cgroups(allocations: set[str]) -> None:
-    """Agents that were killed leave the empty cgroups of their tasks."""
-    for allocation in allocations:
-        for group in Path("/sys/fs/cgroup").glob(f"**/*{allocation}*"):
-            with suppress(OSError):
-                group.rmdir()
 
 
 def processes_in(folder: Path) -> str:

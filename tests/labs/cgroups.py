@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,6 +26,17 @@ def make(name: str) -> list[Path]:
 def find(name: str) -> list[Path]:
     """What :func:`make` has made under this name, as far as it is still there."""
     return [group for hierarchy in _hierarchies() if (group := hierarchy / name).is_dir()]
+
+
+def named(pattern: str) -> list[Path]:
+    """Every control group whose name is like the pattern, at whatever depth."""
+    # Other labs' come and go meanwhile, which a walk passes over.
+    return [
+        Path(folder, name)
+        for top in _hierarchies()
+        for folder, names, _ in os.walk(top)
+        for name in fnmatch.filter(names, pattern)
+    ]
 
 
 def _hierarchies() -> list[Path]:

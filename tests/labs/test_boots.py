@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from labs import cgroups
 from labs.boots import BRIDGE, Boots, Instance, remove_nodes
 from labs.netns import Namespace
 from nomad_lab import wait_for
@@ -65,7 +66,7 @@ class Cloud:
         loops = subprocess.run(["losetup", "--list"], capture_output=True, text=True).stdout
         return [
             *(str(path) for path in Path("/run/netns").glob(f"vdc-{self.name}-*")),
-            *(str(path) for path in Path("/sys/fs/cgroup").glob(f"**/vdc-lab-{self.name}-*")),
+            *map(str, cgroups.named(f"vdc-lab-{self.name}-*")),
             *(line for line in loops.splitlines() if str(self.folder) in line),
             *map(str, (self.folder / "nodes").glob("*")),
         ]

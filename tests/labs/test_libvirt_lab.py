@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from labs import cgroups
 from labs.faults import silent_service, wrong_clock
 from labs.images import machine_image, variant
 from labs.libvirt import Lab, libvirt_lab
@@ -41,12 +42,11 @@ def nodes(lab):
 def remains(lab: Lab) -> list[str]:
     """Whatever of a lab is still on this machine."""
     names = {lab.network.name, *(host.network.name for host in lab.hosts)}
-    groups = {f"vdc-lab-{lab.name}-{host.name}" for host in lab.hosts}
     loops = subprocess.run(["losetup", "--list", "--raw"], capture_output=True, text=True).stdout
     return [
         *map(str, belonging_to(lab.folder)),
         *(path.name for path in Path("/run/netns").iterdir() if path.name in names),
-        *(str(path) for path in Path("/sys/fs/cgroup").rglob("vdc-lab-*") if path.name in groups),
+        *map(str, cgroups.named(f"vdc-lab-{lab.name}-*")),
         *(line for line in Path("/proc/mounts").read_text().splitlines() if lab.name in line),
         *(line for line in loops.splitlines() if lab.name in line),
         *([str(lab.folder)] if lab.folder.exists() else []),

@@ -14,6 +14,7 @@ from openstack.connection import Connection
 from openstack.exceptions import HttpException, ResourceFailure
 from openstack.network.v2.network import Network
 
+from labs import cgroups
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.cloud import IMAGE, ZONES, belongings, member, offer_image
 from labs.openstack.services.faults import Fault
@@ -90,7 +91,7 @@ def remains(lab: Lab) -> list[str]:
     return [
         *map(str, belonging_to(lab.folder)),
         *map(str, Path("/run/netns").glob(f"vdc*-{lab.name}*")),
-        *map(str, Path("/sys/fs/cgroup").glob(f"**/vdc-lab-{lab.name}-*")),
+        *map(str, cgroups.named(f"vdc-lab-{lab.name}-*")),
         *([str(lab.folder)] if lab.folder.exists() else []),
     ]
 

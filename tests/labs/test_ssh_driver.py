@@ -17,6 +17,7 @@ from vdc.provider import pki
 from vdc.provider.agent import architecture
 from vdc.provider.briefing import Briefing, Carry, Work
 from vdc.provider.bundle import bundle
+from vdc.provider.drivers.ssh import marks
 from vdc.provider.drivers.ssh.driver import Door, SshDriver
 from vdc.provider.drivers.ssh.machine import Machine
 from vdc.provider.drivers.ssh.preflight import Wanted
@@ -225,6 +226,18 @@ def test_what_is_not_ours_is_refused_and_left(lab, make):
     with pytest.raises(ForeignNodeError, match="/etc/vdc is there and is not ours; move it away"):
         asyncio.run(make().create(node("m1")))
     lab.run("m1", "rm", "-r", "/etc/vdc")
+
+
+def test_of_many_claims_at_once_one_holds_and_none_fails(lab):
+    claims = "for i in 1 2 3 4 5 6 7 8; do echo mark-$i | sh /tmp/claim.sh new & done; wait"
+    lab.run("m1", "sh", "-c", 'printf %s "$1" >/tmp/claim.sh', "sh", marks.script("claim"))
+    for _ in range(10):
+        answers = lab.run("m1", "sh", "-c", claims).splitlines()
+        assert len(answers) == 8
+        assert len(set(answers)) == 1
+        assert lab.run("m1", "ls", "-A", "/etc/vdc") == "node.json\n"
+        lab.run("m1", "rm", "-r", "/etc/vdc", "/var/lib/vdc")
+    lab.run("m1", "rm", "/tmp/claim.sh")
 
 
 def test_two_stacks_that_want_a_machine_at_once_do_not_share_it(make):

@@ -4,6 +4,8 @@ set -eu
 umask 022
 mkdir -p /etc/vdc /var/lib/vdc
 fresh=$(mktemp /etc/vdc/.node.json.XXXXXXXX)
+# Its own only: another stack may be writing one beside it.
+trap 'rm -f "$fresh"' EXIT
 cat >"$fresh"
 chmod 0644 "$fresh"
 if [ "$1" = new ]; then
@@ -13,5 +15,4 @@ else
     cp "$fresh" "$fresh.new"
     mv -f "$fresh.new" /etc/vdc/node.json
 fi
-rm -f /etc/vdc/.node.json.*
 cat /etc/vdc/node.json
