@@ -306,6 +306,10 @@ def test_what_nobody_recorded_is_found_by_this_users_trail(user: User) -> None:
     [
         ({"image": "nowhere"}, "there is no image nowhere"),
         ({"flavor": "huge"}, "there is no flavour huge; the cloud offers large, medium, small"),
+        (
+            {"flavor": "tiny", "size": Size(1000, 16_384, 1024)},
+            "flavour tiny has 512 MiB of memory and not 16,384",
+        ),
         ({"network": "nowhere"}, "there is no network nowhere"),
         ({"size": Size(64_000, 1, 1)}, "no flavour has 64 vCPUs"),
         ({"zones": ("mars",)}, "cloud lab: creation: The requested availability zone is not avail"),

@@ -103,6 +103,16 @@ def test_a_size_that_no_flavour_has(user: Checkout) -> None:
     assert path == "sites.cloud.groups.workers.size"
 
 
+def test_a_named_flavour_that_has_less_than_the_size(user: Checkout) -> None:
+    declare(user, {}, {"flavor": "tiny"})
+    assert problems(user) == [
+        (
+            "sites.cloud.groups.workers.flavor",
+            "has 512 MiB of memory and not 1,024 (got tiny)",
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("site", "path"),
     [({"region": "Mars"}, "sites.cloud.region"), ({"cloud": "other"}, "sites.cloud.cloud")],

@@ -24,7 +24,7 @@ from vdc.provider.drivers.openstack.addresses import Addresses
 from vdc.provider.drivers.openstack.cloud import Cloud as RealCloud
 from vdc.provider.drivers.openstack.group import OpenstackInputs, OpenstackNodeGroup
 from vdc.provider.drivers.openstack.listing import Listing, Server
-from vdc.provider.drivers.openstack.lookup import Flavor, smallest
+from vdc.provider.drivers.openstack.lookup import Flavor, flavor, smallest
 from vdc.provider.drivers.openstack.maker import Maker
 from vdc.provider.drivers.openstack.marks import Mark
 from vdc.provider.drivers.openstack.model import Template
@@ -87,6 +87,47 @@ def test_without_a_flavour_the_smallest_that_has_the_size_is_taken(size, boot, n
 def test_a_size_that_no_flavour_has_is_told():
     with pytest.raises(NodeError, match="no flavour has 8 vCPUs, 1 MiB of memory and 1 GiB"):
         smallest(FLAVORS, Size(8000, 1, 1), "image")
+
+
+def offered(*flavors: Flavor) -> Any:
+    """A connection to a cloud with these flavours."""
+    shown = [
+        SimpleNamespace(
+            id=one.id, name=one.name, vcpus=one.cores, ram=one.memory_mib, disk=one.disk_gib,
+            extra_specs={"pci_passthrough:alias": "gpu:1"} if one.special else {},
+            is_disabled=False,
+        )
+        for one in flavors
+    ]  # fmt: skip
+    return SimpleNamespace(compute=SimpleNamespace(flavors=lambda **_: shown))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "lack"),
+    [
+        ("even", Size(3000, 1, 1), "has 2 vCPUs and not 3"),
+        ("even", Size(2000, 16_384, 1), "has 4,096 MiB of memory and not 16,384"),
+        ("even", Size(2000, 4096, 20_481), "has 20 GiB of disk and not 21"),
+        ("6", Size(2000, 4096, 1), "has 0 GiB of disk and not 1"),  # that of any image
+    ],
+)
+def test_a_named_flavour_that_is_too_small_is_refused(name, size, lack):
+    with pytest.raises(NodeError, match=f"^flavour {name} {lack}; name a larger one, or none"):
+        flavor(offered(*FLAVORS), name, size, "image")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "boot"),
+    [
+        ("even", Size(2000, 4096, 20_480), "image"),
+        ("wide", Size(1000, 256, 1024), "image"),
+        ("5", Size(2000, 4096, 10_240), "image"),  # who names special hardware wants it
+        ("bare", Size(2000, 4096, 999_999), "volume"),
+    ],
+)
+def test_a_named_flavour_that_has_the_size_is_taken(name, size, boot):
+    found = flavor(offered(*FLAVORS), name, size, boot)
+    assert name in (found.name, found.id)
 
 
 # --- requests ----------------------------------------------------------------------

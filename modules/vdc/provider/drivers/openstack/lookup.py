@@ -30,16 +30,46 @@ class Flavor:
     disk_gib: int
     special: bool = False
 
+    def lacks(self, size: Size, boot: Boot) -> str:
+        """What it lacks to be a machine of this size; empty when nothing.
+
+        A machine that boots from a volume needs no disk of the flavour's.
+        """
+        disk_gib = _gib(size.disk_mib)
+        if self.cores < size.cores:
+            return f"has {self.cores} vCPUs and not {size.cores}"
+        if self.memory_mib < size.memory_mib:
+            return f"has {self.memory_mib:,} MiB of memory and not {size.memory_mib:,}"
+        if boot == "image" and self.disk_gib < disk_gib:
+            return f"has {self.disk_gib} GiB of disk and not {disk_gib}"
+        return ""
+
 
 def flavor(connection: Any, wanted: str, size: Size, boot: Boot) -> Flavor:
-    """The flavour of this name or id, else the smallest that has the size.
+    """The flavour of this name or id, else the smallest; either has the size.
+
+    Raises:
+        NodeError: There is none, or it is too small: a node offers its declared size whatever it
+            has, so that the scheduler would send work there is no room for.
+    """
+    if not wanted:
+        return smallest(_flavors(connection), size, boot)
+    found = named(connection, wanted)
+    if lack := found.lacks(size, boot):
+        raise NodeError(
+            f"flavour {wanted} {lack}; name a larger one, or none for the smallest that has the "
+            "size"
+        )
+    return found
+
+
+def named(connection: Any, wanted: str) -> Flavor:
+    """The flavour of this name or id, whatever it has.
 
     Raises:
         NodeError: There is none.
     """
-    known = [_flavor(shown) for shown in connection.compute.flavors(limit=1000)]
-    if not wanted:
-        return smallest(known, size, boot)
+    known = _flavors(connection)
     for found in known:
         if wanted in (found.name, found.id):
             return found
@@ -50,27 +80,27 @@ def flavor(connection: Any, wanted: str, size: Size, boot: Boot) -> Flavor:
 def smallest(known: Iterable[Flavor], size: Size, boot: Boot) -> Flavor:
     """The smallest flavour that has at least the size. Pure.
 
-    Of several, that with the fewest vCPUs, then the least memory, then the least disk. A machine
-    that boots from a volume needs no disk of the flavour's.
+    Of several, that with the fewest vCPUs, then the least memory, then the least disk.
 
     Raises:
         NodeError: None has it.
     """
-    disk_gib = 0 if boot == "volume" else -(-size.disk_mib // _MIB_PER_GB)
-    fitting = [
-        one
-        for one in known
-        if one.cores >= size.cores
-        and one.memory_mib >= size.memory_mib
-        and one.disk_gib >= disk_gib
-        and not one.special
-    ]
+    fitting = [one for one in known if not (one.special or one.lacks(size, boot))]
     if not fitting:
+        disk_gib = 0 if boot == "volume" else _gib(size.disk_mib)
         raise NodeError(
             f"no flavour has {size.cores} vCPUs, {size.memory_mib} MiB of memory and {disk_gib} "
             "GiB of disk; declare a smaller size, name a flavor, or boot from a volume"
         )
     return min(fitting, key=lambda one: (one.cores, one.memory_mib, one.disk_gib, one.name))
+
+
+def _gib(mib: int) -> int:
+    return -(-mib // _MIB_PER_GB)
+
+
+def _flavors(connection: Any) -> list[Flavor]:
+    return [_flavor(shown) for shown in connection.compute.flavors(limit=1000)]
 
 
 def _flavor(shown: Any) -> Flavor:

@@ -96,8 +96,17 @@ class _Asked:
         boot = own.boot if own else "image"
         named = (*self._of(group), "flavor") if own else (*self._here, "flavor")
         unnamed = (*self._of(group), "size") if own else ("control", "size")
-        path: Path = named if wanted else unnamed
-        return await self._found(path, lambda c: lookup.flavor(c, wanted, group.size, boot))
+        if not wanted:
+            return await self._found(unnamed, lambda c: lookup.flavor(c, "", group.size, boot))
+        found = await self._found(named, lambda c: lookup.named(c, wanted))
+        lack = found.lacks(group.size, boot) if found else ""
+        if lack:
+            self._say(
+                named,
+                f"{lack} (got {wanted})",
+                "write a larger one, or leave it out for the smallest that has the size",
+            )
+        return found
 
     async def zones(self, group: NodeGroup) -> None:
         """Whether the cloud has the zones."""
