@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -21,6 +22,8 @@ from labs.boots import Boots
 from labs.openstack.services.faults import Fault
 from nomad_lab import wait_for
 from vdc.pool.joining.identities import VERIFIERS, Evidence
+from vdc.provider.drivers.aws.cloud import Aws
+from vdc.provider.drivers.aws.fleet import AwsFleet
 from vdc.provider.enrolment import Identity
 from vdc.provider.processes import belonging_to
 
@@ -287,6 +290,30 @@ def test_the_market_takes_machines_back_after_a_notice(
     notice = json.loads(ask(boots, spot, "meta-data/spot/instance-action"))
     assert notice["action"] == "terminate"
     wait_for("its end", lambda: spot not in group.machines())
+
+
+def test_a_machine_that_gave_its_word_first_does_not_stop_the_end_of_others(
+    lab: Lab, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the driver's look at who waits and its word, the node of one has said its own."""
+    for name, value in lab.environment.items():
+        monkeypatch.setenv(name, value)
+    first, second, *stay = sorted(group.settled(4))
+    aws = Aws(ACCOUNT, REGION)
+
+    def says_so_itself(**_: Any) -> None:
+        group.scaling.complete_lifecycle_action(
+            AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, InstanceId=first,
+            LifecycleActionResult="CONTINUE",
+        )  # fmt: skip
+        events.unregister(looked, says_so_itself)
+
+    looked = "after-call.auto-scaling.DescribeLifecycleHooks"
+    events = aws.client("autoscaling").meta.events
+    events.register(looked, says_so_itself)
+    asyncio.run(AwsFleet(aws, GROUP).end(frozenset({first, second})))
+    assert sorted(group.settled(2)) == stay
+    assert sorted(group.machines()) == stay
 
 
 def test_faults_meet_who_calls(lab: Lab) -> None:

@@ -74,8 +74,26 @@ class Aws:
         for page in self.client(service).get_paginator(operation).paginate(**arguments):
             yield from page[key]
 
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Turns the SDK's errors into one line that says where; for a call that may be refused."""
+        with MissingExtraError.named(_KIND):
+            from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.parsers import ResponseParserError
+        try:
+            yield
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            code, text = str(said.get("Code", "")), str(said.get("Message", ""))
+            line = " ".join(text.split()) or code
+            operation = error.operation_name
+            raise AwsError(f"AWS {self.region}: {operation}: {line} ({code})", code) from error
+        except (BotoCoreError, ResponseParserError) as error:
+            line = " ".join(str(error).split())
+            raise AwsError(f"AWS {self.region}: {line}") from error
+
     def _asked(self, question: Callable[[Aws], T]) -> T:
-        with self._named():
+        with self.named():
             return question(self)
 
     def _client(self, service: str) -> Any:
@@ -101,24 +119,6 @@ class Aws:
                 f"the credential is of account {found}, and {self.account} is declared; "
                 "sign in to that one, or name its profile"
             )
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Turns the SDK's errors into one line that says where."""
-        with MissingExtraError.named(_KIND):
-            from botocore.exceptions import BotoCoreError, ClientError
-            from botocore.parsers import ResponseParserError
-        try:
-            yield
-        except ClientError as error:
-            said = error.response.get("Error", {})
-            code, text = str(said.get("Code", "")), str(said.get("Message", ""))
-            line = " ".join(text.split()) or code
-            operation = error.operation_name
-            raise AwsError(f"AWS {self.region}: {operation}: {line} ({code})", code) from error
-        except (BotoCoreError, ResponseParserError) as error:
-            line = " ".join(str(error).split())
-            raise AwsError(f"AWS {self.region}: {line}") from error
 
 
 @cache

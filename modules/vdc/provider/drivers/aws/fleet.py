@@ -16,11 +16,12 @@ from typing import Any, Literal
 from vdc.errors import NodeError
 from vdc.plan.tags import TEMPLATE
 from vdc.provider.console import legible, quoted, stage
-from vdc.provider.drivers.aws.cloud import Aws
+from vdc.provider.drivers.aws.cloud import Aws, AwsError
 from vdc.provider.drivers.fleet import Instance
 
 _GROUP_TAG = "aws:autoscaling:groupName"
 _ENDING_HOOK = "autoscaling:EC2_INSTANCE_TERMINATING"
+_WAITS_NO_MORE = "ValidationError"
 _GONE = "terminated"
 _STANDS = ("pending", "running")
 _LEAVES = "Terminating"
@@ -180,12 +181,21 @@ class AwsFleet:
         hooks = client.describe_lifecycle_hooks(AutoScalingGroupName=self._name)["LifecycleHooks"]
         for hook in (h for h in hooks if h["LifecycleTransition"] == _ENDING_HOOK):
             for identity in waiting:
-                client.complete_lifecycle_action(
+                self._complete(aws, hook["LifecycleHookName"], identity)
+
+    def _complete(self, aws: Aws, hook: str, identity: str) -> None:
+        """Gives the word that a hook waits for; an instance may have given it itself by now."""
+        try:
+            with aws.named():
+                aws.client("autoscaling").complete_lifecycle_action(
                     AutoScalingGroupName=self._name,
-                    LifecycleHookName=hook["LifecycleHookName"],
+                    LifecycleHookName=hook,
                     InstanceId=identity,
                     LifecycleActionResult="CONTINUE",
                 )
+        except AwsError as error:
+            if error.code != _WAITS_NO_MORE:
+                raise
 
     # --- what there is -----------------------------------------------------------
 
@@ -211,13 +221,12 @@ class AwsFleet:
 
 def _terminate(aws: Aws, identity: str) -> str:
     """Asks for an instance's end; returns the refusal, which may be that it is ending already."""
-    from botocore.exceptions import ClientError
-
     try:
-        aws.client("autoscaling").terminate_instance_in_auto_scaling_group(
-            InstanceId=identity, ShouldDecrementDesiredCapacity=True
-        )
-    except ClientError as error:
+        with aws.named():
+            aws.client("autoscaling").terminate_instance_in_auto_scaling_group(
+                InstanceId=identity, ShouldDecrementDesiredCapacity=True
+            )
+    except AwsError as error:
         return str(error)
     return ""
 
@@ -259,18 +268,15 @@ def _still_there(left: Mapping[str, str], refused: Mapping[str, str]) -> Iterato
 
 
 def _explained(aws: Aws, identity: str) -> str:
-    from botocore.exceptions import ClientError
-
     raw = next(_machines(aws, [{"Name": "instance-id", "Values": [identity]}]), None)
     if raw is None:
         return f"there is no instance {identity} any more"
     state = raw["State"]["Name"]
     if state not in _STANDS:
         return f"instance {identity} is {state}: {raw.get('StateReason', {}).get('Message', '')}"
-    try:
+    said = ""
+    with contextlib.suppress(AwsError), aws.named():  # not every type has one
         said = aws.client("ec2").get_console_output(InstanceId=identity).get("Output", "")
-    except ClientError:
-        said = ""
     text = legible(said.encode("ascii", errors="replace"))
     running = state == "running"
     address = raw.get("PrivateIpAddress", "")
