@@ -18,7 +18,7 @@ from pool_lab import PoolLab
 from vdc.bootstrap.agent import Agent, ClientRole, TlsFiles, client_config
 from vdc.provider import processes
 from vdc.provider.admission import admit, revoke
-from vdc.provider.slots import HOST, Slot, choose
+from vdc.provider.slots import HOST, Held, Slot, choose
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.model import SchedulerNode
 
@@ -64,7 +64,12 @@ class Machine:
     name: str
     root: Path
     shell: tuple[str, ...] = ("/bin/sh",)
-    slot: Slot | None = field(default=None, init=False)
+    held: Held | None = field(default=None, init=False)
+
+    @property
+    def slot(self) -> Slot | None:
+        """Ports for its agent, once they were chosen."""
+        return self.held and self.held.slot
 
     # --- its files ------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class Machine:
 
     def choose_ports(self) -> None:
         """Ports for its agent."""
-        self.slot = choose(str(self.root), self.pool.lab.slots)
+        self.held = choose(str(self.root), self.pool.lab.slots)
 
     @property
     def nodes(self) -> list[SchedulerNode]:
@@ -183,3 +188,5 @@ class Machine:
         asyncio.run(processes.stop(processes.belonging_to(self.root)))
         self.purge()
         shutil.rmtree(self.root, ignore_errors=True)
+        if self.held:
+            self.held.close()

@@ -19,7 +19,7 @@ from nomad_lab import GROUP, SITE, NomadLab, nomad_binary, wait_for
 from vdc.bootstrap.agent import Agent, ClientRole, TlsFiles, client_config
 from vdc.bootstrap.layout import WORK_UID, WORK_USER
 from vdc.provider import processes
-from vdc.provider.slots import HOST, Slot, choose
+from vdc.provider.slots import HOST, Held, choose
 
 UID = WORK_UID
 _PATIENCE_S = 90.0
@@ -34,7 +34,7 @@ class Machine:
     lab: NomadLab
     name: str
     folder: Path
-    slot: Slot = field(init=False)
+    held: Held = field(init=False)
 
     @property
     def packages(self) -> Path:
@@ -48,7 +48,7 @@ class Machine:
 
     def up(self, taken: set[int]) -> None:
         """Starts it; ready a moment later."""
-        self.slot = choose(str(self.folder), taken)
+        self.held = choose(str(self.folder), self.lab.slots | taken)
         data = self.folder / "data"
         (data / "client").mkdir(parents=True)
         for folder in (self.folder, data):
@@ -72,7 +72,7 @@ class Machine:
             ),
             denied_uids=f"0,1000-{UID - 1},{UID + 1}-65533",
         )
-        agent = Agent(self.name, SITE, HOST, data, self.slot.ports, files)
+        agent = Agent(self.name, SITE, HOST, data, self.held.slot.ports, files)
         processes.write_private(self.config, client_config(agent, role))
         body = {"NodeName": self.name, "TTL": "300s"}
         answer = self.lab.call("POST", "/v1/acl/identity/client-introduction-token", body=body)
@@ -86,7 +86,7 @@ class Machine:
         command = ["unshare", "--mount", "sh", "-c", _IN_ITS_OWN, str(self.folder / "etc"), *agent]
         log = self.folder / "agent.log"
         process = processes.start(command, self.folder, log)
-        port = self.slot.ports.http
+        port = self.held.slot.ports.http
         asyncio.run(processes.wait_listening(process, HOST, port, log, _PATIENCE_S))
 
     def down_agent(self) -> None:
@@ -99,6 +99,7 @@ class Machine:
         asyncio.run(processes.stop(processes.belonging_to(self.folder)))
         processes.remove_cgroups(path.name for path in self.folder.glob("data/alloc/*"))
         processes.remove_tree(self.folder)
+        self.held.close()
 
     def _furnish(self) -> None:
         etc = self.folder / "etc"
@@ -124,7 +125,7 @@ def machines(lab: NomadLab, *names: str) -> Iterator[list[Machine]]:
         for machine in there:
             machine.folder.mkdir()
             machine.up(taken)
-            taken.add(machine.slot.number)
+            taken.add(machine.held.slot.number)
         wait_for("every machine ready", lambda: lab.ready() == before + len(names))
         yield there
     finally:

@@ -33,7 +33,7 @@ from vdc.bootstrap.agent import (
 from vdc.errors import SchedulerError, ToolchainError
 from vdc.home import Home
 from vdc.provider import pki, processes
-from vdc.provider.slots import HOST, Slot, choose
+from vdc.provider.slots import HOST, Held, choose
 from vdc.scheduler.access import Access
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.login import let_in
@@ -85,7 +85,7 @@ class NomadLab:
     disk_mib: int = 4096
     meta: tuple[tuple[str, str], ...] = ()
     management: str = field(default_factory=lambda: str(uuid.uuid4()), repr=False)
-    _slots: dict[str, Slot] = field(default_factory=dict)
+    _held: dict[str, Held] = field(default_factory=dict, repr=False)
     authority: pki.Pair = field(default_factory=lambda: pki.new_authority("lab"), repr=False)
 
     # --- reached by -----------------------------------------------------------------
@@ -93,17 +93,17 @@ class NomadLab:
     @property
     def address(self) -> str:
         """The server's HTTP API."""
-        return f"https://{HOST}:{self._slots['server'].ports.http}"
+        return f"https://{HOST}:{self._held['server'].slot.ports.http}"
 
     @property
     def rpc(self) -> str:
         """Where agents dial the server."""
-        return f"{HOST}:{self._slots['server'].ports.rpc}"
+        return f"{HOST}:{self._held['server'].slot.ports.rpc}"
 
     @property
     def slots(self) -> frozenset[int]:
         """Port slots that are taken, for agents beside the lab's own."""
-        return frozenset(slot.number for slot in self._slots.values())
+        return frozenset(held.slot.number for held in self._held.values())
 
     @property
     def names(self) -> list[str]:
@@ -182,7 +182,7 @@ class NomadLab:
         config = home / "agent.json"
         command = [str(nomad_binary()), "agent", "-config", str(config)]
         process = processes.start(command, home, home / "agent.log")
-        port = self._slots[name].ports.http
+        port = self._held[name].slot.ports.http
         asyncio.run(processes.wait_listening(process, HOST, port, home / "agent.log", _PATIENCE_S))
 
     def kill(self, name: str) -> None:
@@ -204,7 +204,7 @@ class NomadLab:
         """
 
         async def ago(name: str) -> float:
-            address = f"https://{HOST}:{self._slots[name].ports.http}"
+            address = f"https://{HOST}:{self._held[name].slot.ports.http}"
             async with Nomad(replace(self.access(), addresses=(address,))) as nomad:
                 about = await nomad.json("GET", "/v1/agent/self")
             assert isinstance(about, dict)
@@ -219,8 +219,7 @@ class NomadLab:
         """Starts everything and waits until all nodes are ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("server", *self.names):
-            taken = {slot.number for slot in self._slots.values()}
-            self._slots[name] = choose(str(self.folder), taken)
+            self._held[name] = choose(str(self.folder), self.slots)
         names = [HOST, "localhost", "server.global.nomad", "client.global.nomad"]
         pair = pki.issue(self.authority, "lab", names, server=True)
         tls = TlsFiles(*(self.folder / "tls" / f"{part}.pem" for part in ("ca", "cert", "key")))
@@ -228,7 +227,7 @@ class NomadLab:
                            (tls.key, pair.key)):  # fmt: skip
             processes.write_private(path, text)
         gossip = base64.b64encode(secrets.token_bytes(32)).decode()
-        peers = (f"{HOST}:{self._slots['server'].ports.serf}",)
+        peers = (f"{HOST}:{self._held['server'].slot.ports.serf}",)
         self._write("server", server_config(self._agent("server", tls),
                                             ServerRole(1, peers, gossip)))  # fmt: skip
         self.start("server")
@@ -256,6 +255,8 @@ class NomadLab:
         asyncio.run(processes.stop(processes.belonging_to(self.folder)))
         processes.remove_cgroups(allocations)
         processes.remove_tree(self.folder)
+        for held in self._held.values():
+            held.close()
 
     def _stop_jobs(self) -> None:
         jobs = self.call("GET", "/v1/jobs")
@@ -272,7 +273,7 @@ class NomadLab:
 
     def _agent(self, name: str, tls: TlsFiles) -> Agent:
         data = self.folder / name / "data"
-        return Agent(name, SITE, HOST, data, self._slots[name].ports, tls)
+        return Agent(name, SITE, HOST, data, self._held[name].slot.ports, tls)
 
     def _write(self, name: str, config: str) -> None:
         processes.write_private(self.folder / name / "agent.json", config)

@@ -121,7 +121,8 @@ def pool_lab(lab: NomadLab, folder: Path, library: Sequence[Path] = ()) -> Itera
     pool = PoolLab(lab, folder, tuple(library))
     pool.operator = lab.token("vdc-operator")
     pool.viewer = lab.token("vdc-viewer")
-    pool.port = choose(str(folder), ()).ports.http
+    held = choose(str(folder), ())
+    pool.port = held.slot.ports.http
     lab.let_in(lab.certificate(folder / "tls"))
     issuer = pki.new_issuer(lab.authority, "lab")
     processes.write_private(folder / "join-cert.pem", issuer.cert)
@@ -133,3 +134,4 @@ def pool_lab(lab: NomadLab, folder: Path, library: Sequence[Path] = ()) -> Itera
         yield pool
     finally:
         pool.stop()
+        held.close()

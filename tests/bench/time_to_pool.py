@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -35,9 +36,12 @@ def ours() -> Run:
 
 def plain() -> Run:
     """One run of the script."""
-    with tempfile.TemporaryDirectory(prefix="plain-", dir="/tmp") as folder:
-        ports = choose(folder, ()).ports
-        return plain_script(("sh", str(SCRIPT), folder, str(ports.http)), Path(folder))
+    with (
+        tempfile.TemporaryDirectory(prefix="plain-", dir="/tmp") as folder,
+        closing(choose(folder, ())) as held,
+    ):
+        http = str(held.slot.ports.http)
+        return plain_script(("sh", str(SCRIPT), folder, http), Path(folder))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import textwrap
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from vdc.errors import ForeignNodeError, NodeError
 from vdc.provider import processes
 from vdc.provider.drivers.local import marks
 from vdc.provider.drivers.local.driver import LocalDriver, Template
-from vdc.provider.slots import HOST, Slot, choose
+from vdc.provider.slots import HOST, choose
 
 # Listens on the configured HTTP port as an agent does, and on nothing else.
 PROGRAM = """\
@@ -45,7 +46,7 @@ def make(tmp_path, monkeypatch):
     async def introduce(name: str) -> str:
         return f"introduction of {name}"
 
-    def driver(owner: str = "stack/here/workers", cert: str = "cert") -> LocalDriver:
+    def driver(owner="stack/here/workers", cert="cert", introduce=introduce) -> LocalDriver:
         template = Template(owner, tmp_path / "nodes", HOSTS, "here", "ca", cert, "key", ROLE)
         return LocalDriver(template, introduce)
 
@@ -135,25 +136,43 @@ def test_an_agent_that_ends_at_start_gives_the_last_words_of_its_log(make, tmp_p
         asyncio.run(driver.create("n-0"))
 
 
-def test_ports_that_somebody_takes_between_look_and_start_are_exchanged_for_others(
-    make, tmp_path, monkeypatch
-):
-    driver = make()
-    chosen = []
-    with socket.socket() as thief:
+@pytest.fixture
+def thief(monkeypatch):
+    """Another program that listens where the first choice was; gives every choice, in order."""
+    chosen: list[int] = []
+    with ExitStack() as stack:
 
         def choose_and_lose(seed, taken, host):
-            slot = choose(seed, taken, host)
+            held = choose(seed, taken, host)
             if not chosen:
-                thief.bind((HOST, slot.ports.http))
-            chosen.append(slot.number)
-            return slot
+                stack.enter_context(socket.create_server((HOST, held.slot.ports.http)))
+            chosen.append(held.slot.number)
+            return held
 
         monkeypatch.setattr("vdc.provider.drivers.local.driver.choose", choose_and_lose)
-        asyncio.run(driver.create("n-0"))
-        assert len(chosen) == 2
-        assert marks.mark(tmp_path / "nodes/n-0").slot == chosen[1] != chosen[0]
-    assert Slot(chosen[0]).free_at(HOST)
+        yield chosen
+
+
+def test_ports_that_somebody_takes_between_look_and_start_are_exchanged_for_others(
+    make, tmp_path, thief
+):
+    asyncio.run(make().create("n-0"))
+    assert len(thief) == 2
+    assert marks.mark(tmp_path / "nodes/n-0").slot == thief[1] != thief[0]
+    assert agent_of(tmp_path, "n-0")
+
+
+def test_nobody_chooses_the_ports_of_an_agent_that_is_about_to_start(make, tmp_path):
+    chosen = []
+
+    async def choose_as_well(_: str) -> str:
+        with closing(choose(str(tmp_path / "nodes"), ())) as held:
+            chosen.append(held.slot.number)
+        return "introduction"
+
+    asyncio.run(make(introduce=choose_as_well).create("n-0"))
+    (other,) = chosen
+    assert marks.mark(tmp_path / "nodes/n-0").slot != other
 
 
 def test_nodes_made_at_once_get_ports_of_their_own(make, tmp_path):

@@ -1,6 +1,7 @@
 """Ports of agents that share a machine."""
 
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -22,14 +23,32 @@ def test_no_slot_reaches_into_the_ephemeral_ports():
     assert Slot(slots._COUNT - 1).ports.last_task < 32768
 
 
-def test_the_choice_is_stable_for_a_seed_and_passes_over_what_is_taken_or_in_use():
-    first = choose("seed", ())
-    second = choose("seed", {first.number})
-    assert second.number != first.number
-    with socket.socket() as user:
-        user.bind((HOST, first.ports.last_task))
-        user.listen()
-        assert choose("seed", ()).number != first.number
+@pytest.fixture
+def chosen():
+    """Chooses and lets go again; the number."""
+
+    def number(seed: str, taken=()) -> int:
+        with closing(choose(seed, taken)) as held:
+            return held.slot.number
+
+    return number
+
+
+def test_the_choice_is_stable_for_a_seed_and_passes_over_what_is_taken_or_in_use(chosen):
+    first = chosen("seed")
+    assert chosen("seed", {first}) != first
+    with socket.create_server((HOST, Slot(first).ports.last_task)):
+        assert chosen("seed") != first
+
+
+def test_what_one_holds_no_other_chooses_until_it_is_let_go(chosen):
+    held = choose("seed", ())
+    assert chosen("seed") != held.slot.number
+    assert held.slot.hold(HOST) is None
+    assert held.slot.free_at(HOST), "whoever holds it can use it"
+    held.close()
+    with closing(held.slot.hold(HOST)):
+        assert chosen("seed") != held.slot.number
 
 
 def test_with_every_slot_taken_one_line_says_so():

@@ -90,6 +90,8 @@ async def wait_listening(
 ) -> None:
     """Returns when the process accepts connections on a port; a starting program offers no event.
 
+    Another program may answer there: the one that keeps ours from its port.
+
     Raises:
         NodeError: It ended, or did not listen in time; with the end of its log.
     """
@@ -105,7 +107,17 @@ async def wait_listening(
             await asyncio.sleep(_POLL_S)
             continue
         writer.close()
-        return
+        if _listens(process, port):
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        own = process.net_connections("tcp")
+    except psutil.Error:
+        return False  # it has just ended
+    return any(it.status == psutil.CONN_LISTEN and it.laddr.port == port for it in own)
 
 
 def alive(process: psutil.Process) -> bool:

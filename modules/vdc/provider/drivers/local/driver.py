@@ -25,7 +25,7 @@ from vdc.provider.agent import agent_program
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.drivers.local import marks
 from vdc.provider.drivers.local.marks import Mark
-from vdc.provider.slots import Slot, choose
+from vdc.provider.slots import Held, Slot, choose
 
 _LISTEN_S = 30.0
 
@@ -65,6 +65,7 @@ class LocalDriver:
     def __init__(self, template: Template, introduce: Introduce) -> None:
         self._template = template
         self._introduce = introduce
+        self._held: dict[str, Held] = {}
         found = shutil.which("nomad")
         # A new count changes no node; another path to the same program changes none either.
         program = os.path.realpath(found) if found else ""
@@ -89,8 +90,21 @@ class LocalDriver:
         Tasks outlive a restart of their agent, so a change of configuration stops no work.
         """
         program = agent_program()
-        folder = self._template.nodes_dir / name
-        mark = await self._claim_all(name)
+        while True:
+            mark = await self._claim_all(name)
+            # Nor does anybody choose what an agent leaves for the moment in which it starts anew.
+            if name not in self._held and (held := Slot(mark.slot).hold(mark.host)):
+                self._held[name] = held
+            try:
+                if made := await self._start(program, mark):
+                    return made
+            finally:
+                if held := self._held.pop(name, None):
+                    held.close()
+
+    async def _start(self, program: Path, mark: Mark) -> NodeFacts | None:
+        """Brings a claimed node to run; None when its ports are somebody else's by now."""
+        folder = self._template.nodes_dir / mark.node
         agents = processes.find(folder / "agent.json")
         if agents and mark.digest == self.digest:
             return marks.facts(folder, mark, running=True)
@@ -108,11 +122,11 @@ class LocalDriver:
         except NodeError:
             if not unknown_to_others or Slot(mark.slot).free_at(mark.host):
                 raise
-            # Somebody took the ports between our look and the agent's start: others, then.
+            # Others than vdc do not ask who holds them, and were there first.
             await processes.stop([process])
             for entry in (folder / "data", folder / "agent.json"):
                 await asyncio.to_thread(_remove, entry)
-            return await self.create(name)
+            return None
         return marks.facts(folder, mark, running=True)
 
     def in_place(self, node: NodeFacts) -> bool:
@@ -146,15 +160,22 @@ class LocalDriver:
         if mark is None and marks.holds_something(folder):
             raise ForeignNodeError(f"{folder} exists and is not ours; move it away")
         host = self._template.hosts[name]
-        if mark and (marks.started(folder) or Slot(mark.slot).free_at(host)):
-            return mark  # others know a started agent by its ports: it keeps them
+        # Others know a started agent by its ports: it keeps them.
+        if mark and (marks.started(folder) or name in self._held):
+            return mark
+        if mark and (held := Slot(mark.slot).hold(host)):
+            if Slot(mark.slot).free_at(host):
+                self._held[name] = held
+                return mark
+            held.close()
         taken = {mark.slot for _, mark in marks.marked(self._template.nodes_dir)}
-        slot = await asyncio.to_thread(choose, str(self._template.nodes_dir), taken, host)
+        held = await asyncio.to_thread(choose, str(self._template.nodes_dir), taken, host)
+        self._held[name] = held
         mark = Mark(
             owner=self._template.owner,
             node=name,
             digest="",
-            slot=slot.number,
+            slot=held.slot.number,
             host=host,
             incarnation=uuid.uuid4().hex,
         )
