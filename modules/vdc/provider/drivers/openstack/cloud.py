@@ -16,7 +16,6 @@ from vdc.provider.drivers.openstack.sdk import connect, told
 
 T = TypeVar("T")
 
-_PAGE = 1000
 # Questions at a time; where the SDK waits before it asks again, it holds a thread. Lists are read
 # in others.
 _THREADS = 24
@@ -71,8 +70,10 @@ class Cloud:
 
     def _servers(self, beginning: str) -> Sequence[Server]:
         def work(connection: Any) -> Sequence[Server]:
-            # The SDK goes on to the next page by itself.
-            shown = connection.compute.servers(name=f"^{beginning}", limit=_PAGE)
+            # The SDK goes on to the next page when the cloud names one. Told a size, it
+            # asks for one after the last as well: there nova shows a server a second time that it
+            # has begun to build meanwhile, which the SDK takes for pages without end.
+            shown = connection.compute.servers(name=f"^{beginning}")
             return [Server.of(one) for one in shown if one.name.startswith(beginning)]
 
         return self._ask("list of servers", work, True)

@@ -85,7 +85,7 @@ def by_name(*after: str) -> Callable[[Any], Mapping[str, str]]:
 
 
 def _servers(connection: Any) -> Iterable[Any]:
-    for server in connection.compute.servers(limit=1000):
+    for server in connection.compute.servers():
         if "deleting" not in (server.task_state or ""):
             yield server
 
