@@ -89,9 +89,10 @@ def test_the_second_time_is_instant_and_needs_no_index(artifact, tmp_path, index
     ensure(artifact, tmp_path)
     (index / WHEEL).unlink()
     told: list[Progress] = []
-    begun = time.monotonic()
+    # Processor time: it waits for nothing, and other tests may be running beside it.
+    begun = time.thread_time()
     ensure(artifact, tmp_path, told.append)
-    assert time.monotonic() - begun < 0.1
+    assert time.thread_time() - begun < 0.1
     assert not told
 
 

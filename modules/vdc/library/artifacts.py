@@ -123,10 +123,12 @@ def _fill(
 
 
 def _holds(folder: Path, artifact: Artifact) -> bool:
+    # Looked at first: one that somebody moves there now comes with its receipt.
+    stands = folder.exists()
     try:
         receipt = json.loads((folder / _RECEIPT).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if folder.exists():
+        if stands:
             raise PackageError(f"{folder} is there and was not made by vdc; move it away") from None
         return False
     if receipt.get("sha256") != artifact.sha256:
