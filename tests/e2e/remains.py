@@ -28,6 +28,12 @@ def mounts_below(folder: Path) -> list[str]:
     return [point for point in points if _inside(point, folder)]
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder that is none itself; what goes meanwhile is passed over."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names)
+
+
 def remove_cgroups(work: Collection[str]) -> None:
     """Removes what killed agents leave of these allocations: their empty groups of processes."""
     # Others come and go meanwhile, which a walk passes over.

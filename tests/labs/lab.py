@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -87,7 +87,8 @@ class NamedLab(ABC):
         self._end()
         left = processes.belonging_to(self.folder)
         for process in left:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         _, left = psutil.wait_procs(left, _END_S)
         assert not left, f"do not end: {left}"
         self.network.remove()

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -183,15 +184,16 @@ class Node:
     def _init(self) -> int:
         """PID 1 of its PID namespace."""
         for process in processes.find(self.folder):
-            if process.name() == "unshare" and (inner := process.children()):
-                return int(inner[0].pid)
+            with suppress(psutil.NoSuchProcess):  # it may be rebooting just now
+                if process.name() == "unshare" and (inner := process.children()):
+                    return int(inner[0].pid)
         log = self.folder / "boot.log"
         raise AssertionError(f"{self.id} is off: {log.read_text() if log.exists() else 'new'}")
 
     def _result(self) -> dict[str, list[str]] | None:
         try:
             text = self.run("cat", "/run/cloud-init/result.json")
-        except (AssertionError, psutil.NoSuchProcess):
+        except AssertionError:
             return None
         found: dict[str, list[str]] = json.loads(text)["v1"]
         return found

@@ -285,8 +285,8 @@ def test_the_market_takes_machines_back_after_a_notice(
 ) -> None:
     machines = group.machines()
     spot = next(it for it in group.settled(4) if machines[it].get("InstanceLifecycle") == "spot")
-    lab.wishes.take_back(spot, within_s=20)
     boots.node(spot).booted()
+    lab.wishes.take_back(spot, within_s=20)
     notice = json.loads(ask(boots, spot, "meta-data/spot/instance-action"))
     assert notice["action"] == "terminate"
     wait_for("its end", lambda: spot not in group.machines())
@@ -318,11 +318,12 @@ def test_a_machine_that_gave_its_word_first_does_not_stop_the_end_of_others(
 
 def test_faults_meet_who_calls(lab: Lab) -> None:
     ec2, scaling = lab.client("ec2", config=ONCE), lab.client("autoscaling", config=ONCE)
-    for service, call, said in (
-        ("ec2", ec2.describe_vpcs, "RequestLimitExceeded"),
-        ("autoscaling", scaling.describe_auto_scaling_groups, "Throttling"),
+    # Neither is asked by who looks for nodes that are to boot, and would meet the fault first.
+    for what, call, said in (
+        ("ec2 DescribeVpcs", ec2.describe_vpcs, "RequestLimitExceeded"),
+        ("autoscaling Describe.*", scaling.describe_auto_scaling_groups, "Throttling"),
     ):
-        with lab.fault(Fault(f"{service} Describe.*", "throttle")) as met:
+        with lab.fault(Fault(what, "throttle")) as met:
             assert code(call) == said
             assert len(met()) == 1
             call()

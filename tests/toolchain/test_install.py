@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,12 +164,14 @@ def test_only_wanted_members_leave_the_archive(home, host, recorder) -> None:
 
 
 @pytest.fixture
-def no_release(monkeypatch) -> None:
+def no_release(monkeypatch) -> Iterator[None]:
     """Release hosts that refuse at once."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    monkeypatch.setenv("VDC_NOMAD_RELEASES", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("VDC_PULUMI_RELEASES", f"http://127.0.0.1:{port}")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and so is nobody else's, who might listen there
+        address = "http://{}:{}".format(*taken.getsockname())
+        monkeypatch.setenv("VDC_NOMAD_RELEASES", address)
+        monkeypatch.setenv("VDC_PULUMI_RELEASES", address)
+        yield
 
 
 @pytest.mark.usefixtures("no_release")

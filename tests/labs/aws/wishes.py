@@ -19,7 +19,7 @@ class Wishes:
         (self.folder / "faults").mkdir(parents=True)
         (self.folder / "notices").mkdir()
         self.limit(None)
-        (self.folder / "images").write_text("{}")
+        self._write("images", "{}")
 
     @property
     def faults(self) -> Path:
@@ -35,7 +35,7 @@ class Wishes:
 
     def limit(self, cpus: int | None) -> None:
         """The account may run so many virtual CPUs."""
-        (self.folder / "limit").write_text("" if cpus is None else str(cpus))
+        self._write("limit", "" if cpus is None else str(cpus))
 
     @property
     def limited(self) -> int:
@@ -46,9 +46,7 @@ class Wishes:
 
     def take_back(self, instance: str, within_s: float) -> None:
         """The market wants a machine: it is told so now, and ended then."""
-        half = self.folder / "half"
-        half.write_text(str(time.time() + within_s))
-        half.replace(self.folder / "notices" / instance)
+        self._write(f"notices/{instance}", str(time.time() + within_s))
 
     def taken_back(self) -> dict[str, float]:
         """When the market ends which machine, in seconds since the epoch."""
@@ -59,11 +57,17 @@ class Wishes:
     def publish(self, ami: str, root: Path, parameter: str) -> None:
         """A new image that boots from that file, with its publisher's name for the newest."""
         known = {**self.images(), ami: (str(root), parameter)}
-        half = self.folder / "half"
-        half.write_text(json.dumps(known))
-        half.replace(self.folder / "images")
+        self._write("images", json.dumps(known))
 
     def images(self) -> dict[str, tuple[str, str]]:
         """File and parameter by image, the oldest first."""
         found: dict[str, tuple[str, str]] = json.loads((self.folder / "images").read_text())
         return found
+
+    # --- inner ----------------------------------------------------------------------
+
+    def _write(self, wish: str, text: str) -> None:
+        """Never half: the server looks whenever it likes."""
+        half = self.folder / "half"
+        half.write_text(text)
+        half.replace(self.folder / wish)

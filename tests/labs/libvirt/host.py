@@ -222,7 +222,9 @@ class Host:
     def _loops(self) -> set[str]:
         """Loop devices on files of this host, found by inode: their paths are the host's own."""
         words = ("losetup", "--list", "--noheadings", "--raw", "-O", "NAME,BACK-INO")
-        loops = dict(reversed(line.split()) for line in output(words).splitlines())
+        listed = (line.split() for line in output(words).splitlines())
+        # One that is let go while it is listed has no file any more.
+        loops = {ino[0]: name for name, *ino in listed if ino}
         images = (self.folder / "lib" / "images").rglob("*")
         return {loops[ino] for path in images if (ino := str(path.stat().st_ino)) in loops}
 

@@ -8,11 +8,12 @@ The lab's first process holds all of it; when that ends, nothing is left but the
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -218,12 +219,14 @@ class Lab:
         """Every file that a machine has written, by path."""
         home = self.upper(name).parent
         places = {"upper": "", "own/root": "/root", "own/home": "/home"}
-        return {
-            f"{prefix}/{path.relative_to(home / part)}": _kind(path)
-            for part, prefix in places.items()
-            for path in (home / part).rglob("*")
-            if path.is_symlink() or not path.is_dir()
-        }
+        content = {}
+        for part, prefix in places.items():
+            for place, folders, files in os.walk(home / part):
+                for path in (Path(place, name) for name in (*folders, *files)):
+                    if path.is_symlink() or not path.is_dir():
+                        with suppress(FileNotFoundError):  # the system's own come and go meanwhile
+                            content[f"{prefix}/{path.relative_to(home / part)}"] = _kind(path)
+        return content
 
     def _add(self, name: str) -> None:
         self._do("ip", "netns", "add", name)
