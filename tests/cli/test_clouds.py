@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from provider.clouds import Cloud, thing
-from vdc.cli import clouds, project, state
-from vdc.cli import stack as stack_commands
+from vdc.cli import clouds, engine, project, state
+from vdc.cli.before import ready
 from vdc.cli.clouds import app
 from vdc.cli.project import find_stack
 from vdc.declaration.finding import Finding
@@ -258,9 +258,9 @@ def test_reap_knows_only_declared_sites():
 
 def test_a_state_that_cannot_be_read_says_nothing_of_what_is_recorded(cloud):
     recorded({"id": "a"})
-    engine = Path(os.environ["PATH"].split(":")[0], "pulumi")
-    engine.with_name("pulumi.says").unlink()
-    engine.with_name("pulumi.fails").write_text("error: no route to host\n")
+    pulumi = Path(os.environ["PATH"].split(":")[0], "pulumi")
+    pulumi.with_name("pulumi.says").unlink()
+    pulumi.with_name("pulumi.fails").write_text("error: no route to host\n")
     cloud.things = [thing("a")]
     done = run("reap", "--yes")
     assert isinstance(done.exception, StackError)
@@ -271,8 +271,8 @@ def test_a_state_that_cannot_be_read_says_nothing_of_what_is_recorded(cloud):
 @pytest.mark.usefixtures("cloud")
 def test_a_teams_backend_that_knows_no_such_stack_has_no_state(monkeypatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://team")
-    engine = Path(os.environ["PATH"].split(":")[0], "pulumi")
-    engine.with_name("pulumi.fails").write_text("error: no stack named 'blue' found\n")
+    pulumi = Path(os.environ["PATH"].split(":")[0], "pulumi")
+    pulumi.with_name("pulumi.fails").write_text("error: no stack named 'blue' found\n")
     assert state.read(find_stack(None), {**os.environ}) is None
 
 
@@ -320,8 +320,8 @@ def test_reap_by_a_real_state_and_by_none(cloud, monkeypatch):
     monkeypatch.setattr(project, "paths", lambda _home: engines)
     monkeypatch.setattr(project.sysconfig, "get_path", lambda _name: str(engines.pulumi.parent))
     stack = find_stack(None)
-    environment = stack_commands._ready(stack)
-    empty = json.loads(state.pulumi(stack, environment, "stack", "export"))
+    environment = ready(stack)
+    empty = json.loads(engine.ask(stack, environment, "stack", "export"))
     urn = "urn:pulumi:blue::mine::vdc:test:Group::"
     whole = {"custom": True, "type": "vdc:test:Group"}
     empty["deployment"]["resources"] = [
@@ -332,7 +332,7 @@ def test_reap_by_a_real_state_and_by_none(cloud, monkeypatch):
         {**whole, "urn": f"{urn}a", "id": "group", "outputs": {"nodes": {"n-0": {"id": "a"}}}},
         {**whole, "urn": f"{urn}b", "id": "b"},
     ]
-    state.pulumi(stack, environment, "stack", "import", text=json.dumps(empty))
+    engine.ask(stack, environment, "stack", "import", text=json.dumps(empty))
     cloud.things = [thing(name, 0, site="here") for name in "abc"]
     assert listed() == ["c"]
 
@@ -341,7 +341,7 @@ def test_reap_by_a_real_state_and_by_none(cloud, monkeypatch):
     assert cloud.removed == []
     assert run("reap", "--yes").exit_code == 0
     assert cloud.things == []
-    stack_commands._ready(stack)
+    ready(stack)
     assert stack.state_file.exists()
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from vdc.cli import engine
 from vdc.cli.project import Stack
-from vdc.cli.state import pulumi
 from vdc.client import PoolClient, Profile
 from vdc.errors import PoolError, StackError
 
@@ -83,12 +83,12 @@ def clear_pending(stack: Stack, environment: Mapping[str, str], say: Say) -> boo
     """Takes pending operations out of the state; what they began is found by its marks."""
     if stack.own_backend and not _mentions_pending(stack):
         return False
-    exported = pulumi(stack, environment, "stack", "export")
+    exported = engine.ask(stack, environment, "stack", "export")
     state = json.loads(exported)
     pending = state.get("deployment", {}).pop("pending_operations", None)
     if not pending:
         return False
-    pulumi(stack, environment, "stack", "import", text=json.dumps(state))
+    engine.ask(stack, environment, "stack", "import", text=json.dumps(state))
     names = ", ".join(str(item["resource"]["urn"]).rpartition("::")[2] for item in pending)
     say(f"an interrupted run was at work on {names}; it is taken up again")
     return True

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shlex
-import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from vdc.cli import clouds, mend
+from vdc.cli import after, clouds, engine
+from vdc.cli.before import Start, begin, ready
 from vdc.cli.options import StackOption
 from vdc.cli.project import DEFAULT_STACK, Stack, find_stack, stack_name
-from vdc.cli.state import read
 from vdc.commands.params import OutputOption, YesOption
 from vdc.commands.session import Output
-from vdc.errors import StackError
-from vdc.provider.processes import belonging_to
-from vdc.provider.resource import FORCE_VARIABLE
 
 app = typer.Typer()
 
@@ -50,12 +43,16 @@ def up(
 ) -> None:
     """Make the declaration real: `pulumi up`. Further arguments go to pulumi."""
     here = find_stack(stack)
-    if not skip_preflight:
+    if skip_preflight:
+        _check(here)
+    else:
         clouds.require(here)
-    environment, arguments = _prepared(here, yes, force, context.args)
-    code = _pulumi(here, environment, "up", arguments, output)
+    start = begin(here, _say)
+    if force:
+        start = start.forced()
+    code = _pulumi(here, start, "up", start.arguments(yes, context.args), output)
     if code == 0:
-        _reap_unrecorded(here, environment)
+        after.reap_unrecorded(here, start.environment, _say)
         _greet(here, output)
     raise typer.Exit(code)
 
@@ -69,9 +66,11 @@ def preview(
 ) -> None:
     """Show what `vdc up` would change: `pulumi preview`. Further arguments go to pulumi."""
     here = find_stack(stack)
-    environment, arguments = _prepared(here, False, False, context.args)
+    _check(here)
+    start = begin(here, _say)
     json_flag = ["--json"] if output is Output.JSON else []
-    raise typer.Exit(_pulumi(here, environment, "preview", [*json_flag, *arguments], None))
+    arguments = [*json_flag, *start.arguments(False, context.args)]
+    raise typer.Exit(_pulumi(here, start, "preview", arguments, None))
 
 
 @app.command(context_settings=_PASSES_ON)
@@ -87,11 +86,14 @@ def destroy(
     if not here.own.root.exists():
         _say(f"there is no stack {here.name}; nothing to do")
         return
-    environment, arguments = _prepared(here, yes, force, context.args, declared=False)
-    code = _pulumi(here, environment, "destroy", arguments, output)
+    start = begin(here, _say)
+    if force or start.silent:  # all of it goes: work that nobody can be asked about goes too
+        start = start.forced()
+    code = _pulumi(here, start, "destroy", start.arguments(yes, context.args), output)
     if code:
         raise typer.Exit(code)
-    _forget(here, environment)
+    after.forget(here, start.environment)
+    _say(f"stack {here.name} is gone: no process, port, folder or mount of it is left")
     if output is Output.JSON:
         typer.echo(json.dumps({"stack": here.name, "destroyed": True}))
 
@@ -118,7 +120,7 @@ def init(
     if backend:
         os.environ["PULUMI_BACKEND_URL"] = backend
         _say(f"name the backend in Pulumi.yaml for everybody: backend: {{url: {backend}}}")
-    _ready(here, secrets_provider)
+    ready(here, secrets_provider)
     if output is Output.JSON:
         typer.echo(json.dumps({"stack": name, "declaration": str(here.declaration)}))
     else:
@@ -133,7 +135,7 @@ def env(
 ) -> None:
     """Print what plain `pulumi` needs: eval "$(vdc env)"."""
     here = find_stack(stack)
-    whole = _ready(here)
+    whole = ready(here)
     names = [name for name, value in whole.items() if os.environ.get(name) != value]
     if output is Output.JSON:
         typer.echo(json.dumps({name: whole[name] for name in names}, indent=2))
@@ -161,94 +163,18 @@ def token(
         typer.echo(profile.token)
 
 
-def _prepared(
-    stack: Stack, yes: bool, force: bool, extra: list[str], *, declared: bool = True
-) -> tuple[Mapping[str, str], list[str]]:
-    """Everything before the engine starts: checks, the stack's place, traces of a killed run."""
-    if declared:
-        from vdc.declaration import load
+def _check(stack: Stack) -> None:
+    """Says every problem of the declaration at once, before anything is started."""
+    from vdc.declaration import load
 
-        load(stack.declaration)  # all problems at once, before anything is started
-    environment = _ready(stack)
-    if force:
-        environment[FORCE_VARIABLE] = "1"
-    interrupted = mend.release_dead_locks(stack, _say)
-    mend.await_orphaned_providers()
-    interrupted |= mend.clear_pending(stack, environment, _say)
-    # Who has agreed beforehand reads the changes as they are made, and waits half as long.
-    agreed = ["--yes", "--skip-preview"] if yes else []
-    arguments = [*agreed, *extra]
-    if not mend.pool_answers(stack):
-        _say("the pool does not answer; asking every machine what is there")
-        interrupted = True
-        if not declared:  # all of it goes: work that nobody can be asked about goes too
-            environment[FORCE_VARIABLE] = "1"
-    if interrupted and not any(argument.startswith("--refresh") for argument in extra):
-        arguments.append("--refresh")
-    return environment, arguments
-
-
-def _ready(stack: Stack, secrets_provider: str | None = None) -> dict[str, str]:
-    """The environment, with the stack existing in its backend."""
-    changes = stack.environment()
-    environment = {**os.environ, **changes}
-    stack.claim()
-    if stack.own_backend:
-        stack.own_backend.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if stack.state_file:
-            return environment
-    provider = ["--secrets-provider", secrets_provider] if secrets_provider else []
-    done = subprocess.run(
-        ["pulumi", "stack", "init", stack.name, *provider],
-        executable=shutil.which("pulumi", path=environment["PATH"]),
-        cwd=stack.root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode and "already exists" not in done.stderr:
-        raise StackError(f"cannot make the stack {stack.name}: {done.stderr.strip()}")
-    return environment
+    load(stack.declaration)
 
 
 def _pulumi(
-    stack: Stack,
-    environment: Mapping[str, str],
-    verb: str,
-    arguments: list[str],
-    output: Output | None,
+    stack: Stack, start: Start, verb: str, arguments: Sequence[str], output: Output | None
 ) -> int:
-    """Runs pulumi on the user's terminal; with JSON output its own words go to standard error."""
-    command = ["pulumi", verb, "--stack", stack.name, *arguments]
-    done = subprocess.run(
-        command,
-        executable=shutil.which("pulumi", path=environment["PATH"]),
-        cwd=stack.root,
-        env=dict(environment),
-        stdout=sys.stderr if output is Output.JSON else None,
-        check=False,
-    )
-    return done.returncode
-
-
-def _reap_unrecorded(stack: Stack, environment: Mapping[str, str]) -> None:
-    """Removes nodes of groups that a killed run had begun and the declaration no longer has."""
-    from vdc.declaration import load
-    from vdc.plan import plan
-    from vdc.provider.registry import owners, reap
-
-    groups = plan(load(stack.declaration)).groups
-    declared = {f"{stack.name}/{group.site}/{group.name}" for group in groups}
-    if owners(stack.name) <= declared:
-        return
-    state = read(stack, environment)
-    inputs = [r.get("inputs", {}) for r in state.resources] if state else []
-    recorded = {f"{i['stack']}/{i['site']}/{i['group']}" for i in inputs if "group" in i}
-    removed = asyncio.run(reap(stack.name, frozenset(declared | recorded)))
-    asyncio.run(mend.forget(stack, removed))
-    for name in removed:
-        _say(f"removed {name}: an interrupted run had begun it and nothing declares it any more")
+    aside = output is Output.JSON
+    return engine.run(stack, start.environment, verb, arguments, aside=aside)
 
 
 def _greet(stack: Stack, output: Output | None) -> None:
@@ -266,25 +192,3 @@ def _greet(stack: Stack, output: Output | None) -> None:
         f"  token    vdc token\n"
         f"  next     vdc pool · vdc library · vdc install hello"
     )
-
-
-def _forget(stack: Stack, environment: Mapping[str, str]) -> None:
-    """Removes what is left of a destroyed stack, unless a team's backend keeps its history."""
-    from vdc.provider.registry import reap
-
-    asyncio.run(reap(stack.name, frozenset()))
-    if stack.own_backend:
-        subprocess.run(
-            ["pulumi", "stack", "rm", stack.name, "--yes", "--remove-backups"],
-            executable=shutil.which("pulumi", path=environment["PATH"]),
-            cwd=stack.root,
-            env=dict(environment),
-            capture_output=True,
-            check=False,
-        )
-        shutil.rmtree(stack.own.root)
-    left = [f"process {process.pid}" for process in belonging_to(stack.own.root)]
-    left += [str(path) for path in (stack.own.nodes, stack.own.pool) if path.exists()]
-    if left:
-        raise StackError(f"destroyed, but still there: {', '.join(left)}; end or remove them")
-    _say(f"stack {stack.name} is gone: no process, port, folder or mount of it is left")
