@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vdc.cli import engine, mend
 from vdc.cli.project import Stack
+from vdc.cli.state import read
 from vdc.errors import StackError
 from vdc.provider.resource import FORCE_VARIABLE
 
@@ -62,9 +62,12 @@ def ready(stack: Stack, secrets_provider: str | None = None) -> dict[str, str]:
     """The environment that Pulumi needs, with the stack existing in its backend.
 
     Raises:
-        StackError: The stack is another project's, or the backend refuses it.
+        StackError: The stack is another project's, its passphrase is lost, or the backend refuses
+            it.
     """
-    environment = {**os.environ, **stack.environment()}
+    environment = stack.shell()
+    if stack.lacks_passphrase:
+        _require_nothing_encrypted(stack, environment)
     stack.claim()
     if stack.own_backend:
         stack.own_backend.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -77,3 +80,19 @@ def ready(stack: Stack, secrets_provider: str | None = None) -> dict[str, str]:
         if "already exists" not in str(error):
             raise
     return environment
+
+
+def _require_nothing_encrypted(stack: Stack, environment: Mapping[str, str]) -> None:
+    """A new passphrase may be made: there is nothing that only an older one opens."""
+    state = read(stack, environment)
+    if state and state.needs_passphrase:
+        raise StackError(
+            f"stack {stack.name} at {stack.backend}: encrypted with a passphrase that is not in "
+            f"{stack.own.passphrase}; bring that file from where the stack was made, or name the "
+            "passphrase in PULUMI_CONFIG_PASSPHRASE"
+        )
+    if stack.secrets.exists() and "encryptionsalt:" in stack.secrets.read_text():
+        raise StackError(
+            f"{stack.secrets}: encrypted with the passphrase in {stack.own.passphrase}, which is "
+            "gone; bring that file back, or remove this one to begin anew"
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -101,7 +100,7 @@ def reap(
     sites = [known for known in plan.sites if site in (None, known.name)]
     if not sites:
         raise typer.BadParameter(f"{site} is no site of {here.declaration.name}")
-    environment = {**os.environ, **here.environment()}
+    environment = here.shell()
     _settle(here)
     found = _unrecorded(here, environment, plan.name, sites)
     if not found:

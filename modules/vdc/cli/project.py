@@ -57,13 +57,23 @@ class Stack:
         return str(self.settings.get("name", ""))
 
     @property
-    def own_backend(self) -> Path | None:
-        """The folder of the state when it is the one vdc chose; None when the team chose one."""
+    def secrets(self) -> Path:
+        """Pulumi's own settings of the stack, which say how its secrets are encrypted."""
+        folder = self.root / str(self.settings.get("stackConfigDir", "."))
+        return folder / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def backend(self) -> str:
+        """Where the state is: what the shell or ``Pulumi.yaml`` names, else a folder of vdc's."""
         chosen = os.environ.get("PULUMI_BACKEND_URL")
-        ours = self.home.backend.as_uri()
         backend = self.settings.get("backend")
         named = backend.get("url") if isinstance(backend, dict) else None
-        return self.home.backend if (chosen or named or ours) == ours else None
+        return str(chosen or named or self.home.backend.as_uri())
+
+    @property
+    def own_backend(self) -> Path | None:
+        """The folder of the state when it is the one vdc chose; None when the team chose one."""
+        return self.home.backend if self.backend == self.home.backend.as_uri() else None
 
     @property
     def state_file(self) -> Path | None:
@@ -103,6 +113,15 @@ class Stack:
             environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.own.passphrase)
         return environment
 
+    def shell(self) -> dict[str, str]:
+        """The shell's own variables and those: all that Pulumi is started with."""
+        return {**os.environ, **self.environment()}
+
+    @property
+    def lacks_passphrase(self) -> bool:
+        """Whether a passphrase is vdc's to keep, and there is none yet or no longer."""
+        return self._own_passphrase and not self.own.passphrase.exists()
+
     @property
     def _own_passphrase(self) -> bool:
         """Whether vdc keeps the passphrase: unless the shell names one that is not of vdc's."""
@@ -125,7 +144,7 @@ class Stack:
                 "choose another name: vdc init NAME, then vdc up --stack NAME"
             )
         write_private(owner, self.project)
-        if self._own_passphrase and not self.own.passphrase.exists():
+        if self.lacks_passphrase:
             write_private(self.own.passphrase, secrets.token_urlsafe(32))
 
 

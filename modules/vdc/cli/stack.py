@@ -14,6 +14,7 @@ from vdc.cli import after, clouds, engine
 from vdc.cli.before import Start, begin, ready
 from vdc.cli.options import StackOption
 from vdc.cli.project import DEFAULT_STACK, Stack, find_stack, stack_name
+from vdc.cli.state import read
 from vdc.commands.params import OutputOption, YesOption
 from vdc.commands.session import Output
 
@@ -83,8 +84,10 @@ def destroy(
 ) -> None:
     """Take everything down: `pulumi destroy`, then what is left of the stack on this machine."""
     here = find_stack(stack)
-    if not here.own.root.exists():
-        _say(f"there is no stack {here.name}; nothing to do")
+    # Somebody else may have made it, or somewhere else: the backend knows, not this machine.
+    if not here.own.root.exists() and read(here, here.shell()) is None:
+        _say(f"there is no stack {here.name} at {here.backend}; nothing to do")
+        _tell_destroyed(here, False, output)
         return
     start = begin(here, _say)
     if force or start.silent:  # all of it goes: work that nobody can be asked about goes too
@@ -94,8 +97,7 @@ def destroy(
         raise typer.Exit(code)
     after.forget(here, start.environment)
     _say(f"stack {here.name} is gone: no process, port, folder or mount of it is left")
-    if output is Output.JSON:
-        typer.echo(json.dumps({"stack": here.name, "destroyed": True}))
+    _tell_destroyed(here, True, output)
 
 
 @app.command()
@@ -175,6 +177,11 @@ def _pulumi(
 ) -> int:
     aside = output is Output.JSON
     return engine.run(stack, start.environment, verb, arguments, aside=aside)
+
+
+def _tell_destroyed(stack: Stack, destroyed: bool, output: Output | None) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps({"stack": stack.name, "destroyed": destroyed}))
 
 
 def _greet(stack: Stack, output: Output | None) -> None:

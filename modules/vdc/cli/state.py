@@ -21,10 +21,12 @@ class State:
     Attributes:
         resources: What it records; secrets in it stay encrypted.
         pending: Whether a run is at work on it, or was when it ended.
+        needs_passphrase: Whether secrets in it are encrypted with a passphrase.
     """
 
     resources: tuple[Mapping[str, Any], ...]
     pending: bool
+    needs_passphrase: bool
 
 
 def read(stack: Stack, environment: Mapping[str, str]) -> State | None:
@@ -43,4 +45,8 @@ def read(stack: Stack, environment: Mapping[str, str]) -> State | None:
             return None
         raise
     deployment = exported.get("deployment") or {}
-    return State(tuple(deployment.get("resources", ())), bool(deployment.get("pending_operations")))
+    return State(
+        tuple(deployment.get("resources", ())),
+        bool(deployment.get("pending_operations")),
+        deployment.get("secrets_providers", {}).get("type") == "passphrase",
+    )
