@@ -31,6 +31,7 @@ from vdc.toolchain.pins import Platform
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 PROGRAMS = Path(layout.__file__).parent / "files"
+FIREWALL = Path(__file__).parent / "firewall-cmd"
 POOL = "10.99.0.2"
 ALLOCATION = layout.AGENT_DATA / "alloc/6f1c3e0a-1111-2222-3333-444455556666"
 BOOT = f"sh {layout.BOOT}"
@@ -44,10 +45,11 @@ echo "$1 while $(systemctl is-system-running), agent $(systemctl is-active vdc-a
 """
 STRANGERS = f"""
 mount -t tmpfs none /usr/local/sbin
-for tool in firewall-cmd semanage restorecon selinuxenabled chronyd; do
+for tool in semanage restorecon selinuxenabled chronyd; do
     printf '#!/bin/sh\\necho "%s $*" >>/run/asked\\n' $tool >/usr/local/sbin/$tool
     chmod 755 /usr/local/sbin/$tool
 done
+cp {FIREWALL} /usr/local/sbin/firewall-cmd
 mkdir -p /etc/chrony /etc/firewalld/services /run/bundle/bin
 echo "pool ntp.example.org iburst" >/etc/chrony/chrony.conf
 cp {PROGRAMS}/vdc-* /run/bundle/bin
@@ -300,7 +302,7 @@ def test_what_the_system_has_is_told_of_the_node(machine: Sandbox) -> None:
             "semanage fcontext --add --type bin_t /var/lib/vdc/bin(/.*)?",
             "restorecon -RF /var/lib/vdc/bin /var/lib/vdc/tls /etc/vdc",
         ]
-        opened = [call for call in calls if "service" in call]
+        opened = [call for call in calls if "--permanent" in call]
         assert opened == ["firewall-cmd --quiet --permanent --add-service=vdc"] * (times == "first")
     service = machine.says("cat /etc/firewalld/services/vdc.xml")
     assert '<port port="20000-32000" protocol="tcp"/>' in service
@@ -317,8 +319,63 @@ def test_what_the_system_has_is_told_of_the_node(machine: Sandbox) -> None:
     assert "semanage fcontext --delete /var/lib/vdc/bin(/.*)?" in calls
     assert "firewall-cmd --quiet --permanent --remove-service=vdc" in calls
     assert machine.says("cat /etc/chrony/chrony.conf") == "pool ntp.example.org iburst"
-    machine.run("rm -r /etc/chrony /etc/firewalld /run/bundle /run/asked; umount /usr/local/sbin")
+    machine.run(
+        "rm -r /etc/chrony /etc/firewalld /run/bundle /run/asked /run/firewall; "
+        "umount /usr/local/sbin"
+    )
     assert machine.traces() == before
+
+
+@pytest.mark.parametrize("call", ["--reload", "--permanent --add-service=vdc"])
+def test_the_ports_open_though_a_run_was_cut_before(machine: Sandbox, call: str) -> None:
+    for file in node_files(replace(work_node(), join_secret="")):
+        machine.put(file.path, file.content, file.mode)
+    machine.put(layout.TLS.cert, "joined")
+    machine.run(STRANGERS)
+    again = f"""
+        echo "--quiet {call}" >/run/cut
+        ! sh /run/bundle/install.sh
+        rm /run/cut
+        sh /run/bundle/install.sh
+        cat /run/firewall/runtime
+    """
+    assert "20000-32000" in machine.says(again)
+    machine.run(f"sed -i s/20000-32000/20000-40000/ {layout.NODE_ENV}")
+    assert "20000-40000" in machine.says(again)
+
+    machine.run(f"""
+        echo "--quiet --reload" >/run/cut
+        ! sh {layout.INSTALL} uninstall
+        rm /run/cut
+        sh /run/bundle/install.sh uninstall
+        test ! -e /run/firewall/runtime
+        test -z "$(ls /etc/firewalld/services)"
+    """)
+
+
+def test_what_starts_at_boot_already_is_never_half_there(machine: Sandbox) -> None:
+    """A second name of the file shows whether anybody has written into it."""
+    for file in node_files(replace(work_node(), join_secret="")):
+        machine.put(file.path, file.content, file.mode)
+    machine.put(layout.TLS.cert, "joined")
+    own = "#!/bin/sh -e\necho started"
+    # Where RHEL has it, /etc/rc.local being a link to it.
+    machine.put(Path("/etc/rc.d/rc.local"), own + "\n", 0o750)
+    machine.run(STRANGERS)
+    machine.run("""
+        ln -sfn rc.d/rc.local /etc/rc.local
+        ln /etc/rc.d/rc.local /etc/rc.d/before
+        sh /run/bundle/install.sh
+        test -L /etc/rc.local
+    """)
+    assert machine.says("cat /etc/rc.d/before") == own
+    assert machine.says("stat -c %a /etc/rc.d/rc.local") == "750"
+    first, *ours, last = machine.says("cat /etc/rc.local").splitlines()
+    assert f"{first}\n{last}" == own
+    assert ours[0] == "# vdc begin"
+    assert "vdc-supervise" in ours[1]
+    machine.run(f"sh {layout.INSTALL} uninstall")
+    assert machine.says("cat /etc/rc.local; ls /etc/rc.d") == f"{own}\nbefore\nrc.local"
 
 
 def test_a_bundle_of_another_sum_is_not_installed(machine: Sandbox, source: BundleSource) -> None:

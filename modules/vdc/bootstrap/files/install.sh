@@ -14,7 +14,7 @@ vdc-notice.service
 vdc-agent.service vdc-pool.service'
 timesyncd=/etc/systemd/timesyncd.conf.d/vdc.conf
 firewalld=/etc/firewalld/services/vdc.xml
-rc_local=/etc/rc.local
+rc_local=$(readlink -f /etc/rc.local || echo /etc/rc.local) # a link on some systems
 here=$(cd "$(dirname "$0")" && pwd)
 
 say() { echo "vdc: $*"; }
@@ -136,11 +136,13 @@ open_ports() {
         done
         echo '</service>'
     } >$new
-    if ! same $new $firewalld; then
-        cp $new $firewalld
+    # What lies where firewalld reads it need not be what it has read: a run may have been cut.
+    if ! same $new $lib/opened || ! firewall-cmd --quiet --query-service=vdc; then
+        place $new $firewalld 0644
         firewall-cmd --quiet --reload
         firewall-cmd --quiet --permanent --add-service=vdc
         firewall-cmd --quiet --reload
+        place $new $lib/opened 0644
     fi
     rm $new
 }
@@ -231,23 +233,25 @@ run_supervised() {
 
 # What every init that is no systemd runs, or can be told to run, when the machine starts.
 start_at_boot() {
-    [ -f $rc_local ] || { echo '#!/bin/sh' >$rc_local && chmod 0755 $rc_local; }
-    ! grep -q '^# vdc begin$' $rc_local || return 0
-    {
-        head -n 1 $rc_local
-        echo '# vdc begin'
-        echo "setsid $lib/bin/vdc-supervise </dev/null >>$log/agent.log 2>&1 &"
-        echo '# vdc end'
-        tail -n +2 $rc_local
-    } >$rc_local.new
-    cat $rc_local.new >$rc_local # which keeps its mode
-    rm $rc_local.new
+    ! grep -qs '^# vdc begin$' "$rc_local" || return 0
+    if [ -s "$rc_local" ]; then
+        cp -p "$rc_local" "$rc_local.new"
+    else
+        echo '#!/bin/sh' >"$rc_local.new"
+        chmod 0755 "$rc_local.new"
+    fi
+    sed -i "1a\\
+# vdc begin\\
+setsid $lib/bin/vdc-supervise </dev/null >>$log/agent.log 2>&1 &\\
+# vdc end" "$rc_local.new"
+    mv -f "$rc_local.new" "$rc_local"
 }
 
 not_at_boot() {
-    [ -f $rc_local ] || return 0
-    sed -i '/^# vdc begin$/,/^# vdc end$/d' $rc_local
-    [ "$(cat $rc_local)" != '#!/bin/sh' ] || rm $rc_local
+    rm -f "$rc_local.new"
+    [ -f "$rc_local" ] || return 0
+    sed -i '/^# vdc begin$/,/^# vdc end$/d' "$rc_local"
+    [ "$(cat "$rc_local")" != '#!/bin/sh' ] || rm "$rc_local"
 }
 
 alive() { [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
@@ -269,15 +273,20 @@ uninstall_node() {
     end_processes
     release_mounts
     release_cgroups
-    for unit in $all_units; do rm -f "$system/$unit"; done
+    for unit in $all_units; do rm -f "$system/$unit" "$system/$unit.new"; done
     rm -rf $system/vdc-agent.service.d
     if systemd; then
         systemctl daemon-reload
         # shellcheck disable=SC2086 # several units
         systemctl reset-failed $all_units 2>/dev/null || :
     fi
+    rm -f $firewalld.new
     if [ -f $firewalld ]; then
-        if firewall; then firewall-cmd --quiet --permanent --remove-service=vdc || :; fi
+        # The file goes when the ports are shut, so that a removal that is cut begins with it again.
+        if firewall; then
+            firewall-cmd --quiet --permanent --remove-service=vdc || :
+            firewall-cmd --quiet --reload
+        fi
         rm -f $firewalld
         if firewall; then firewall-cmd --quiet --reload; fi
     fi
