@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vdc.bootstrap import layout
+from vdc.declaration.os import OLDEST_PYTHON
 
 FILES = Path(layout.__file__).parent / "files"
 UNITS = sorted(file.name for file in (FILES / "units").iterdir() if file.suffix != ".conf")
@@ -56,6 +57,36 @@ def test_scripts_and_layout_mean_the_same_places(script):
     known = {str(path) for path in (*PATHS, *vars(layout.TLS).values(), *folders)}
     strange = {place for place in named if place.rstrip("/") not in known}
     assert not {place for place in strange if not any(map(Path(place).is_relative_to, INSIDE))}
+
+
+def needs(*parts: str, without: str = "") -> str:
+    """What ``vdc-needs`` prints on this machine, some of whose programs are hidden."""
+    script = "for tool in $1; do mount --bind /dev/null $tool; done; shift; exec sh $0 $*"
+    said = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-ec", script, FILES / "vdc-needs",
+         without, *parts],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "Operation not permitted" in said.stderr:
+        pytest.skip("namespaces of its own are not allowed here")
+    return said.stdout.strip()
+
+
+def test_a_machine_that_has_everything_lacks_nothing():
+    assert needs() == needs("work") == needs("service") == ""
+    assert Path(needs("python")).is_absolute()
+
+
+def test_what_a_machine_lacks_depends_on_what_it_is_to_do():
+    tools = {name: shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("ip", "setpriv")}
+    pythons = [*Path("/usr/bin").glob("python3*"), *Path("/usr/local/bin").glob("python3*")]
+    without = " ".join([*filter(None, tools.values()), *map(str, pythons)])
+    oldest = "Python {}.{} or newer with its module venv".format(*OLDEST_PYTHON)
+    assert needs(without=without) == ""
+    assert needs("work", without=without) == "ip"
+    assert needs("service", without=without) == f"setpriv, {oldest}"
+    assert needs("work", "service", without=without) == f"ip, setpriv, {oldest}"
+    assert needs("python", without=without) == ""
 
 
 def test_work_has_the_same_number_everywhere():

@@ -10,6 +10,7 @@ import pytest
 
 from labs.ssh import ADDRESS, Lab, ssh_lab
 from nomad_lab import nomad_binary, wait_for
+from vdc.bootstrap.control import PoolService, ServiceKeys
 from vdc.bootstrap.node import BundleSource
 from vdc.errors import ForeignNodeError, NodeError
 from vdc.home import Home
@@ -329,6 +330,20 @@ def test_a_wrong_clock_is_refused_with_its_figure(lab, make, offset, says):
         assert asyncio.run(make().owned()) == {}
     finally:
         lab.set_clock("m2", "")
+
+
+def test_a_server_without_python_is_refused_before_anything_is_pushed(lab, make, template):
+    keys = ServiceKeys("CERT", "KEY", "CERT", "KEY", "CERT", "KEY")
+    role = replace(template.briefing.role, pool=PoolService("dc", (), keys))
+    hide = "for python in /usr/bin/python3*; do mount --bind /dev/null $python; done"
+    lab.run("m2", "sh", "-c", hide)
+    try:
+        with pytest.raises(NodeError, match=r"m2 .*: preflight: it has no Python 3\.11 or newer"):
+            asyncio.run(make(role=role).create(node("m2")))
+        assert asyncio.run(make().owned()) == {}
+        assert lab.run("m2", "find", "/var/lib", "-maxdepth", "1", "-name", "vdc") == ""
+    finally:
+        lab.reboot("m2")
 
 
 def test_a_full_disk_is_refused_before_anything_is_written(lab, make):

@@ -47,7 +47,7 @@ def test_a_bare_machine_is_nobodys():
     bare = found()
     assert bare.mark is None
     assert bare.of("s/lab/workers", "n-m1", "machine m1") is None
-    assert (bare.running, bare.installed, bare.identity, bare.missing) == (False, "", "none", ())
+    assert (bare.running, bare.installed, bare.identity) == (False, "", "none")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,6 @@ def test_a_sound_machine_has_no_problem():
             "its processor is arm64, and the agent's program on this side is for amd64",
         ),
         (
-            "missing=curl\nmissing=openssl\n",
-            "it has no curl, openssl; install what is missing with its packages",
-        ),
-        (
             "free_kib=40960\n",
             "40 MiB are free under /var/lib, and 1024 MiB are needed; make room",
         ),
@@ -141,14 +137,7 @@ def test_each_problem_has_its_figure_and_its_remedy(more, says):
 
 
 def test_all_problems_come_at_once():
-    assert (
-        len(
-            problems(
-                "kernel=Darwin\narch=ppc\nmissing=curl\nnow=1\nfree_kib=1\ncores=1\nmemory_kib=1\n"
-            )
-        )
-        == 7
-    )
+    assert len(problems("kernel=Darwin\narch=ppc\nnow=1\nfree_kib=1\ncores=1\nmemory_kib=1\n")) == 6
 
 
 @pytest.mark.parametrize(("before", "after"), [(1060.9, 1061), (939, 940), (900, 1100)])

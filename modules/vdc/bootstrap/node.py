@@ -152,6 +152,11 @@ def boot_unit() -> str:
     return _program("units/vdc-boot.service")
 
 
+def needs_program() -> str:
+    """The program that says what a machine lacks; it is also part of every bundle."""
+    return _program("vdc-needs")
+
+
 def node_env(node: NodeBoot) -> str:
     """The node's facts: ``NAME=value`` lines that a POSIX shell and systemd read alike."""
     naming = node.naming or Naming("", "")

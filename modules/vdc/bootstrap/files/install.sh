@@ -62,12 +62,11 @@ facts() {
 }
 
 check() {
-    missing=
-    tools='sha256sum tar'
-    [ ! -f "$here/wheelhouse.tar.gz" ] || tools="$tools getent setpriv useradd"
-    [ "$VDC_ROLE" != client ] || tools="$tools curl openssl ip getent groupadd useradd"
-    for tool in $tools; do have "$tool" || missing="$missing $tool"; done
-    [ -z "$missing" ] || die "not on this machine:$missing; install them and run this again"
+    set --
+    [ "$VDC_ROLE" != client ] || set -- work
+    [ ! -f "$here/wheelhouse.tar.gz" ] || set -- "$@" service
+    missing=$("$here/bin/vdc-needs" "$@")
+    [ -z "$missing" ] || die "not on this machine: $missing; install that and run this again"
     for file in ca.pem agent.json; do [ -f $etc/$file ] || die "$etc/$file is missing"; done
 }
 

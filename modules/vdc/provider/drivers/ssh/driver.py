@@ -137,7 +137,9 @@ class SshDriver:
 
     async def _preflight(self, remote: Login, found: Look, clocks: preflight.Clocks) -> None:
         wrong = list(preflight.problems(found, clocks, self._template.wanted))
-        if not found.missing and self._template.dialled:
+        lacking = await preflight.lacking(remote, self._template.parts)
+        wrong += lacking
+        if not lacking and self._template.dialled:
             wrong += await preflight.out_of_reach(remote, self._template.dialled)
         if wrong:
             raise NodeError(f"{remote}: preflight: " + ". Also: ".join(wrong))

@@ -45,7 +45,6 @@ class Look:
     Attributes:
         now: Its clock, seconds since 1970.
         kernel: As ``uname -s`` says it, and ``machine`` as ``uname -m`` does.
-        missing: Programs that a node needs and that are not there.
         free_kib: Room for what is installed.
         cores: How many processors it has, and ``memory_mib`` how much memory.
         mark: Whose node it is; None when it is none.
@@ -59,7 +58,6 @@ class Look:
     now: int
     kernel: str
     machine: str
-    missing: tuple[str, ...]
     free_kib: int
     cores: int
     memory_mib: int
@@ -135,7 +133,6 @@ def read(text: str, machine: str) -> Look:
             now=int(facts["now"]),
             kernel=facts["kernel"],
             machine=facts["arch"],
-            missing=tuple(value for key, _, value in pairs if key == "missing"),
             free_kib=int(facts["free_kib"]),
             cores=int(facts["cores"]),
             memory_mib=int(facts["memory_kib"]) // 1024,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from vdc.bootstrap.node import needs_program
 from vdc.provider.agent import ARCHITECTURES
 from vdc.provider.drivers.ssh.machine import Login
 from vdc.provider.drivers.ssh.marks import Look, script
@@ -59,8 +60,6 @@ def problems(look: Look, clocks: Clocks, wanted: Wanted) -> Iterator[str]:
     arch = ARCHITECTURES.get(look.machine, look.machine)
     if arch != wanted.arch:
         yield f"its processor is {arch}, and the agent's program on this side is for {wanted.arch}"
-    if look.missing:
-        yield f"it has no {', '.join(look.missing)}; install what is missing with its packages"
     skew = clocks.skew_s
     if abs(skew) > MOST_SKEW_S:
         where = "ahead of" if skew > 0 else "behind"
@@ -80,6 +79,12 @@ def problems(look: Look, clocks: Clocks, wanted: Wanted) -> Iterator[str]:
             f"it has {look.memory_mib} MiB of memory, and its group declares "
             f"{wanted.memory_mib} MiB; declare no more"
         )
+
+
+async def lacking(remote: Login, parts: Iterable[str]) -> list[str]:
+    """What a node needs and the machine has not, for all that it is to do there."""
+    lacks = await remote.run("preflight", needs_program(), *parts)
+    return [f"it has no {lacks.strip()}; install that with its packages"] if lacks else []
 
 
 async def out_of_reach(remote: Login, addresses: Iterable[str]) -> Iterator[str]:

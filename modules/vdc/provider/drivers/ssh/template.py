@@ -31,6 +31,14 @@ class Template:
         return isinstance(self.briefing.role, Carry)
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """What a node of the group is to do, in the words of ``vdc-needs``."""
+        role = self.briefing.role
+        if isinstance(role, Work):
+            return ("work",)
+        return ("service",) if role.pool else ()
+
+    @property
     def digest(self) -> str:
         """Changes with the content of any file that the nodes get, join secrets aside."""
         role = self.briefing.role
