@@ -14,7 +14,7 @@ from vdc.provider import console as consoles
 from vdc.provider.drivers.libvirt import disks, marks, xml
 from vdc.provider.drivers.libvirt.capability import domain_type
 from vdc.provider.drivers.libvirt.marks import Essence, Mark
-from vdc.provider.drivers.libvirt.model import Bridge
+from vdc.provider.drivers.libvirt.model import Bridge, Nat
 from vdc.provider.drivers.libvirt.names import LONGEST_LOOP_PATH, Names, digest, realm
 from vdc.provider.drivers.libvirt.placement import Room, place
 from vdc.provider.drivers.libvirt.sdk import parsed
@@ -101,7 +101,7 @@ def test_names_tell_realms_and_nodes_apart():
     shared = names.shared("base", "f" * 64, ".raw")
     assert names.is_shared(shared)
     assert not names.is_shared(names.disk("n-1"))
-    mine = (names.label("n-1"), names.disk("n-1"), shared, names.network("lab", "10.0.0.0/8"))
+    mine = (names.label("n-1"), names.disk("n-1"), shared, names.network("lab", Nat("10.0.0.0/8")))
     assert all(names.is_ours(name) and not others.is_ours(name) for name in mine)
     assert realm("dc", "dev", "one CA") != realm("dc", "dev", "another CA")
 
@@ -122,10 +122,20 @@ def test_a_node_keeps_its_network_address():
 
 
 def test_a_network_gives_every_address_but_the_hosts_own():
-    made = parsed(xml.network("n", "10.90.0.0/29"))
+    made = parsed(xml.network("n", Nat("10.90.0.0/29")))
+    assert made.find("forward").get("mode") == "nat"
     assert made.find("ip").get("address") == "10.90.0.1"
     leases = made.find("ip/dhcp/range")
     assert (leases.get("start"), leases.get("end")) == ("10.90.0.2", "10.90.0.6")
+
+
+def test_a_network_without_a_way_out_forwards_nothing_and_is_another_network():
+    closed = Nat("10.90.0.0/29", closed=True)
+    made = parsed(xml.network("n", closed))
+    assert made.find("forward") is None
+    assert made.find("ip").get("address") == "10.90.0.1"
+    names = Names("dc.dev.00000000")
+    assert names.network("lab", closed) != names.network("lab", Nat("10.90.0.0/29"))
 
 
 def test_a_seed_is_read_by_its_label():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from vdc.declaration.addresses import LOGS, PROXY, UNPROXIED, Host
 from vdc.declaration.fields import Model, Written, declared
@@ -42,17 +42,6 @@ class Surrounded(Site):
     )
 
 
-class MachineSite(Surrounded):
-    """A site of machines that are somebody's own, and so is their way out."""
-
-    egress: Literal["direct", "nat", "proxy", "none"] = declared(
-        "How machines reach the outside: by routes of their own, through address translation, "
-        "through the proxy alone, or not at all.",
-        default="direct",
-        change="replace",
-    )
-
-
 def proxy_is_named(name: str, site: Surrounded) -> Findings:
     """A proxy without an address is none."""
     if site.proxy is not None and not (site.proxy.http or site.proxy.https):
@@ -60,23 +49,4 @@ def proxy_is_named(name: str, site: Surrounded) -> Findings:
             ("sites", name, "proxy"),
             "names no proxy",
             "add http: or https:, or remove proxy:",
-        )
-
-
-def egress_has_its_proxy(name: str, site: MachineSite) -> Findings:
-    """A way out through a proxy needs the proxy, and a proxy is a way out."""
-    named = site.proxy is not None and bool(site.proxy.http or site.proxy.https)
-    if site.proxy is not None and not named:
-        yield from proxy_is_named(name, site)
-    elif site.egress == "proxy" and not named:
-        yield Finding(
-            ("sites", name, "egress"),
-            "goes through a proxy that is not declared (got proxy)",
-            "add proxy: with http: or https: to the site",
-        )
-    elif site.egress == "none" and named:
-        yield Finding(
-            ("sites", name, "egress"),
-            "is shut although a proxy is declared (got none)",
-            "write proxy, or remove proxy: from the site",
         )

@@ -24,9 +24,11 @@ class Libvirt(MachineSite):
         driver = "lxc" if machine == "lxc" else "qemu"
         return {
             "hosts": {
-                name: _host(host) for name, host in declared.hosts.items() if host.driver == driver
+                name: _host(host, declared)
+                for name, host in declared.hosts.items()
+                if host.driver == driver
             },
-            "network": _network(declared.network),
+            "network": _network(declared.network, declared),
             "machine": machine,
             "arch": os.arch,
             "init": os.init,
@@ -36,13 +38,14 @@ class Libvirt(MachineSite):
         }
 
 
-def _host(host: Host) -> Mapping[str, Any]:
-    own = {"network": _network(host.network)} if host.network else {}
+def _host(host: Host, site: LibvirtSite) -> Mapping[str, Any]:
+    own = {"network": _network(host.network, site)} if host.network else {}
     return {"uri": host.uri, "identity": host.identity or "", "pool": host.pool or "", **own}
 
 
-def _network(network: Network) -> Mapping[str, Any]:
-    return {"bridge": network.bridge or "", "nat": str(network.nat or "")}
+def _network(network: Network, site: LibvirtSite) -> Mapping[str, Any]:
+    closed = {"closed": True} if network.nat and site.egress == "none" else {}
+    return {"bridge": network.bridge or "", "nat": str(network.nat or ""), **closed}
 
 
 COMPONENT = Libvirt

@@ -11,7 +11,7 @@ from vdc.declaration.addresses import Host, is_address
 from vdc.declaration.fields import Model, Name, Written, declared
 from vdc.declaration.finding import Finding, Findings, Path, did_you_mean, dotted
 from vdc.declaration.forms import NAME, Form
-from vdc.declaration.machine import MachineSite, egress_has_its_proxy
+from vdc.declaration.machine import Surrounded, proxy_is_named
 from vdc.declaration.site import Group, Kind
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Servers(Model):
     )
 
 
-class SshSite(MachineSite):
+class SshSite(Surrounded):
     """A site of machines that exist already: each is taken in over SSH and let go again."""
 
     kind: Literal["ssh"] = declared("On machines that exist already, reached over SSH.")
@@ -225,7 +225,7 @@ KIND = Kind(
     site=SshSite,
     forms=(HOST_KEY, USER, KEY_FILE),
     rules={
-        "egress_has_its_proxy": lambda name, site, _: egress_has_its_proxy(name, site),
+        "proxy_is_named": lambda name, site, _: proxy_is_named(name, site),
         "machines_are_known": lambda name, site, _: machines_are_known(name, site),
         "machines_have_one_place": lambda name, site, _: machines_have_one_place(name, site),
         "machines_are_used": lambda name, site, _: machines_are_used(name, site),

@@ -15,7 +15,11 @@ KIND = Kind(
     site=LibvirtSite,
     forms=FORMS,
     rules={
-        "egress_has_its_proxy": lambda name, site, _: machine.egress_has_its_proxy(name, site),
+        "proxy_is_named": lambda name, site, _: machine.proxy_is_named(name, site),
+        "egress_is_of_a_network_of_ours": lambda name, site, _: (
+            rules.egress_is_of_a_network_of_ours(name, site)
+        ),
+        "pool_is_inside_without_egress": rules.pool_is_inside_without_egress,
         "os_is_known": lambda name, site, _: rules.every_os(os_is_known, name, site),
         "os_has_an_image": lambda name, site, _: rules.every_os(os_has_an_image, name, site),
         "os_image_is_verified": lambda name, site, _: rules.every_os(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from vdc.declaration.addresses import Network as NetworkAddress
 from vdc.declaration.fields import Model, Name, Written, declared
 from vdc.declaration.forms import NAME, Form
-from vdc.declaration.machine import MachineSite
+from vdc.declaration.machine import Surrounded
 from vdc.declaration.os import OperatingSystem
 from vdc.declaration.site import CountedGroup
 
@@ -94,7 +94,8 @@ class Network(Model):
         change="replace",
     )
     nat: NetworkAddress | None = declared(
-        "A network made for the machines, translated to the host's address on its way out.",
+        "A network made for the machines, translated to the host's address on its way out, where "
+        "egress lets it out.",
         default=None,
         change="replace",
     )
@@ -153,7 +154,7 @@ class LibvirtGroup(CountedGroup):
     )
 
 
-class LibvirtSite(MachineSite):
+class LibvirtSite(Surrounded):
     """A site on hosts that run libvirt: every machine is a domain on one of them."""
 
     kind: Literal["libvirt"] = declared("On libvirt hosts, one domain per machine.")
@@ -162,6 +163,12 @@ class LibvirtSite(MachineSite):
     )
     network: Network = declared(
         "What machines are connected to.", change="replace", example={"bridge": "br0"}
+    )
+    egress: Literal["nat", "none"] = declared(
+        "How machines leave a network that is made for them: as their host, or not at all. A "
+        "bridge leads where its owner says.",
+        default="nat",
+        change="replace",
     )
     os: OperatingSystem = declared(
         "What runs on machines.",

@@ -83,6 +83,38 @@ def network_is_one_thing(name: str, site: LibvirtSite) -> Findings:
             )
 
 
+def egress_is_of_a_network_of_ours(name: str, site: LibvirtSite) -> Findings:
+    """An existing bridge has its way out already, and it is not ours to shut."""
+    if site.egress == "none" and not any(network.nat for _, network in _networks(name, site)):
+        yield Finding(
+            ("sites", name, "egress"),
+            "shuts no network, since machines are on existing bridges alone (got none)",
+            "write nat: instead of bridge:, or remove egress: and shut the bridge where it is",
+            rests_on=(("sites", name, "network"), ("sites", name, "hosts")),
+        )
+
+
+def pool_is_inside_without_egress(name: str, site: LibvirtSite, whole: Declaration) -> Findings:
+    """A machine that reaches nobody but its host and its like joins a pool that is there."""
+    if site.egress != "none":
+        return
+    for path, network in _networks(name, site):
+        outside = [
+            text
+            for text in whole.control.addresses
+            if network.nat and ip_address(text) not in IPv4Network(network.nat)
+        ]
+        if outside:
+            yield Finding(
+                ("sites", name, "egress"),
+                f"keeps machines in {network.nat} from the pool (got none; control.addresses has "
+                f"{', '.join(outside)})",
+                "remove egress:, or give control an address in that network, the first of which "
+                "is the host's",
+                rests_on=(("control", "addresses"), path, (*path, "nat")),
+            )
+
+
 def ignition_needs_virtual_machines(name: str, site: LibvirtSite, *, control: bool) -> Findings:
     """Ignition runs in the initial ramdisk, which containers do not have."""
     for template in templates(name, site, control=control):

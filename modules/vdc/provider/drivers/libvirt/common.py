@@ -86,11 +86,11 @@ def _network(host: Host, template: Template) -> Bridge | str:
 
 
 def _nat(host: Host, template: Template, wanted: Nat) -> str:
-    name = Names(template.realm).network(template.site, wanted.cidr)
+    name = Names(template.realm).network(template.site, wanted)
     with host.stage("network"):
         network = present(host.connection.networkLookupByName, name)
         if network is None:
-            network = host.connection.networkDefineXML(xml.network(name, wanted.cidr))
+            network = host.connection.networkDefineXML(xml.network(name, wanted))
         if not network.isActive():
             network.create()
         network.setAutostart(1)

@@ -42,11 +42,12 @@ class NetworkInputs(Inputs):
 
     bridge: str = ""
     nat: str = ""
+    closed: bool = False
 
     @property
     def network(self) -> Network:
         """As the driver takes it."""
-        return Bridge(self.bridge) if self.bridge else Nat(self.nat)
+        return Bridge(self.bridge) if self.bridge else Nat(self.nat, self.closed)
 
 
 class HostInputs(Inputs):

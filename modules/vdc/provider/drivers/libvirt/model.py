@@ -26,9 +26,15 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Nat:
-    """A network of ours on each host. ``cidr``: IPv4, the first address is the host's."""
+    """A network of ours on each host.
+
+    Attributes:
+        cidr: IPv4; the first address is the host's.
+        closed: Whether nothing in it reaches more than the host and its like.
+    """
 
     cidr: str
+    closed: bool = False
 
 
 Network = Bridge | Nat

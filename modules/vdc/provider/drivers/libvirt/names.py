@@ -15,6 +15,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from vdc.provider.drivers.libvirt.model import Nat
+
 LONGEST_LOOP_PATH = 63
 
 _ID = 6
@@ -56,9 +58,10 @@ class Names:
         """The pool's folder."""
         return f"vdc-{self.id}"
 
-    def network(self, site: str, content: str) -> str:
-        """A network of ours; other addresses make another network."""
-        return f"vdc.{self.realm}.{site}.{digest(content)[:_SHORT]}"
+    def network(self, site: str, content: Nat) -> str:
+        """A network of ours; other addresses, or another way out, make another network."""
+        parts = (content.cidr, "closed") if content.closed else (content.cidr,)
+        return f"vdc.{self.realm}.{site}.{digest(*parts)[:_SHORT]}"
 
     def shared(self, kind: Kind, sha256: str, suffix: str = "") -> str:
         """A volume that many nodes use."""

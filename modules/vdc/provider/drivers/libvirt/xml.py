@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vdc.provider.drivers.libvirt.marks import Mark, essence
-from vdc.provider.drivers.libvirt.model import Bridge
+from vdc.provider.drivers.libvirt.model import Bridge, Nat
 
 Format = Literal["raw", "qcow2"]
 
@@ -206,12 +206,13 @@ def volume(
     return _text(root)
 
 
-def network(name: str, cidr: str) -> str:
-    """A network behind address translation with DHCP for all but the host's own address."""
-    block = ipaddress.IPv4Network(cidr)
+def network(name: str, content: Nat) -> str:
+    """A network of ours, with DHCP for all but the host's own address."""
+    block = ipaddress.IPv4Network(content.cidr)
     root = ET.Element("network")
     _add(root, "name", name)
-    _add(root, "forward", mode="nat")
+    if not content.closed:
+        _add(root, "forward", mode="nat")
     _add(root, "bridge", stp="off", delay="0")
     ip = _add(root, "ip", address=str(block[1]), netmask=str(block.netmask))
     dhcp = _add(ip, "dhcp")
