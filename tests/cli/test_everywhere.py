@@ -2,18 +2,20 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
-from typer.main import get_command
+from typer.main import get_command, get_group
 
-from vdc.cli.main import app
+from vdc.cli.main import PARTS, app
 from vdc.errors import VdcError
 
 
 def commands(group=None, path=()):
     """Every command with its path, however deep."""
     group = group or get_command(app)
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:
@@ -33,6 +35,23 @@ PROMISED = {
 
 def test_every_promised_command_is_there():
     assert COMMANDS.keys() >= PROMISED
+
+
+@pytest.mark.parametrize("module", PARTS)
+def test_a_module_is_imported_for_exactly_its_commands(module: str):
+    assert set(get_group(import_module(module).app).commands) == set(PARTS[module])
+
+
+def test_only_what_a_command_needs_is_imported():
+    program = (
+        "import sys; from typer.main import get_command; from vdc.cli.main import app\n"
+        "get_command(app).get_command(None, 'up')\n"
+        "print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not {"httpx", "jsonschema", "pulumi"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -32,7 +32,8 @@ from vdc.client.models import (
     RunRequest,
     SiteUsage,
 )
-from vdc.commands import Output, Session, app
+from vdc.commands.grammar import app
+from vdc.commands.session import Output, Session
 from vdc.errors import PoolError
 from vdc.library import load
 

@@ -10,7 +10,8 @@ import typer
 
 from commands.fake import POOL, WEB, FakePool, Panel, lines
 from vdc.client.models import InstallRequest, NodeCounts, Run
-from vdc.commands import Output, app
+from vdc.commands.grammar import app
+from vdc.commands.session import Output
 from vdc.errors import PoolError
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from commands.fake import FakePool
-from vdc.commands import Session, app
+from vdc.commands.grammar import app
+from vdc.commands.session import Session
 from vdc.errors import PoolError
 
 

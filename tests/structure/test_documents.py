@@ -53,9 +53,10 @@ def objection(words: list[str]) -> str:
     """What the real grammar has against a command, which is read and not carried out."""
     command, rest = typer.main.get_command(app), words
     while isinstance(command, typer.core.TyperGroup) and rest and not rest[0].startswith("-"):
-        if rest[0] not in command.commands:
+        inner = command.get_command(None, rest[0])
+        if inner is None:
             return f"there is no command {rest[0]} (vdc {shlex.join(words)})"
-        command, rest = command.commands[rest[0]], rest[1:]
+        command, rest = inner, rest[1:]
     if not rest or "--help" in rest:
         return ""  # a command that is named, and not written out
     try:

@@ -1,35 +1,66 @@
-"""The command line ``vdc``: every group of commands in one place, one line for each error."""
+"""The command line ``vdc``: every command in one place, one line for each error."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from vdc import __version__
-from vdc.cli import clouds, declare, stack, toolchain
 from vdc.cli.project import STACK_VARIABLE, stack_name
-from vdc.client import PoolClient, Profile
-from vdc.commands import PARTS, Session
 from vdc.commands.exits import INTERRUPTED, TABLE
+from vdc.commands.session import Session
 from vdc.errors import VdcError
 from vdc.home import Home
 
+if TYPE_CHECKING:
+    from vdc.client import PoolClient
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "vdc.cli.declare": ("validate", "plan"),
+    "vdc.cli.stack": ("up", "preview", "destroy", "init", "env", "token"),
+    "vdc.cli.clouds": ("preflight", "reap"),
+    "vdc.commands.look": ("status", "pool", "nodes", "library", "apps", "events"),
+    "vdc.commands.change": ("install", "scale", "stop", "logs"),
+    "vdc.commands.supply": ("supply",),
+    "vdc.commands.runs": ("run", "submit"),
+    "vdc.cli.toolchain": ("toolchain",),
+}
+"""The module whose ``app`` has each command, in the order in which help lists them."""
+
+
+class Commands(TyperGroup):
+    """Every command, its module imported when it is asked for: most need few of the libraries."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, which no module needs to be imported for."""
+        return [name for names in PARTS.values() for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command; one that there is not is looked for everywhere, to suggest another."""
+        known = [module for module, names in PARTS.items() if cmd_name in names]
+        for module in known or PARTS:
+            self._take_in(import_module(module).app)
+        return super().get_command(ctx, cmd_name)
+
+    def _take_in(self, part: typer.Typer) -> None:
+        for command in typer.main.get_group(part).commands.values():
+            self.add_command(command)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="A whole data centre as one declaration and one pool.",
     epilog=TABLE,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(declare.app)
-app.add_typer(stack.app)
-app.add_typer(clouds.app)
-for part in PARTS:
-    app.add_typer(part)
-app.add_typer(toolchain.app, name="toolchain")
 
 
 def _version(wanted: bool) -> None:
@@ -60,6 +91,8 @@ _DEBUG_VARIABLE = "VDC_DEBUG"
 
 
 def _connect() -> PoolClient:
+    from vdc.client import PoolClient, Profile
+
     return PoolClient.of(Profile.load(Home.of_user(), stack_name()))
 
 

@@ -16,7 +16,6 @@ import psutil
 
 from vdc.cli import engine
 from vdc.cli.project import Stack
-from vdc.client import PoolClient, Profile
 from vdc.errors import PoolError, StackError
 
 Say = Callable[[str], None]
@@ -118,6 +117,8 @@ def pool_answers(stack: Stack) -> bool:
     if not stack.own.profile.exists():
         return True
     try:
+        from vdc.client import PoolClient, Profile
+
         with PoolClient.of(Profile.load(stack.home, stack.name, env={})) as pool:
             return pool.healthy()
     except (PoolError, OSError):  # half-written: the certificate is missing

@@ -15,10 +15,14 @@ from vdc.toolchain import status as found
 if TYPE_CHECKING:
     from vdc.toolchain.found import Found
 
-app = typer.Typer(help="The Pulumi CLI, Nomad and the Python language host.", no_args_is_help=True)
+app = typer.Typer()
+_toolchain = typer.Typer(
+    help="The Pulumi CLI, Nomad and the Python language host.", no_args_is_help=True
+)
+app.add_typer(_toolchain, name="toolchain")
 
 
-@app.command()
+@_toolchain.command()
 def install(output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
     """Obtain Pulumi and Nomad: from PATH, a release or source."""
     # Here, because the HTTP client that it needs would delay every other command.
@@ -28,7 +32,7 @@ def install(output: OutputOption = None, yes: YesOption = False) -> None:  # noq
     _show(toolchain.install(Home.of_user(), reporter()), output)
 
 
-@app.command()
+@_toolchain.command()
 def status(output: OutputOption = None, yes: YesOption = False) -> None:  # noqa: ARG001
     """Show where they are; exit code 3 if one is missing."""
     engines = found.status(Home.of_user())

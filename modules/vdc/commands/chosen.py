@@ -9,8 +9,6 @@ from typing import Any
 import typer
 import yaml
 
-from vdc.library.options import typed
-
 
 def chosen_options(
     schema: Mapping[str, Any],
@@ -29,6 +27,9 @@ def chosen_options(
     Raises:
         typer.BadParameter: A setting has no ``=``, or the file holds no mapping.
     """
+    # Here, because the schema library that comes with it would delay every other command.
+    from vdc.library.options import typed
+
     options = _from_file(values, read) if values else {}
     for setting in settings:
         name, equals, text = setting.partition("=")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vdc.client import PoolClient
 from vdc.commands.session import Output, Session
 from vdc.errors import VdcError
+
+if TYPE_CHECKING:
+    from vdc.client import PoolClient
 
 
 def _names(ask: Callable[[PoolClient], list[str]]) -> Callable[[typer.Context, str], list[str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vdc.client import PoolClient
 from vdc.client.models import Run, RunRequest, Stream
 from vdc.commands.exits import NEVER_RAN
 from vdc.commands.params import AppArgument, OutputOption, YesOption
@@ -17,6 +16,9 @@ from vdc.commands.render import show
 from vdc.commands.results import Finished
 from vdc.commands.session import Session
 from vdc.errors import PoolError
+
+if TYPE_CHECKING:
+    from vdc.client import PoolClient
 
 app = typer.Typer()
 

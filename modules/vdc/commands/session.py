@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from vdc.client import PoolClient
+if TYPE_CHECKING:
+    from vdc.client import PoolClient
 
 # As wide as any table gets: a pipe has no edge to wrap at.
 _PIPE_WIDTH = 250
