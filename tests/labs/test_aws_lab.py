@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 USER_DATA = b"#cloud-config\nwrite_files: [{path: /var/lib/made, content: once}]\n"
-GROUP = "workers"
+GROUP, OTHERS = "workers", "others"
 HOOK = "drain"
 ONCE = Config(retries={"total_max_attempts": 1})
 
@@ -86,6 +86,10 @@ class Group:
                     "OnDemandBaseCapacity": 1, "OnDemandPercentageAboveBaseCapacity": 0},
             },
         )  # fmt: skip
+        self.scaling.create_auto_scaling_group(
+            AutoScalingGroupName=OTHERS, MinSize=0, MaxSize=0, VPCZoneIdentifier=self.subnets[0],
+            LaunchTemplate={"LaunchTemplateId": self.template, "Version": "$Latest"},
+        )  # fmt: skip
         self.scaling.put_lifecycle_hook(
             AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, HeartbeatTimeout=600,
             LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING", DefaultResult="CONTINUE",
@@ -95,7 +99,8 @@ class Group:
         iam = self.lab.client("iam")
         trust = {"Version": "2012-10-17", "Statement": []}
         iam.create_role(RoleName="node", AssumeRolePolicyDocument=json.dumps(trust))
-        may = {"Effect": "Allow", "Action": "autoscaling:CompleteLifecycleAction", "Resource": "*"}
+        own = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:*:autoScalingGroupName/{GROUP}"
+        may = {"Effect": "Allow", "Action": "autoscaling:CompleteLifecycleAction", "Resource": own}
         document = json.dumps({"Version": "2012-10-17", "Statement": [may]})
         iam.put_role_policy(RoleName="node", PolicyName="p", PolicyDocument=document)
         iam.create_instance_profile(InstanceProfileName="node")
@@ -221,15 +226,20 @@ def test_a_machine_that_is_to_go_waits_for_the_word_of_its_node(
         *("--aws-sigv4", f"aws:amz:{REGION}:autoscaling"),
         *("--user", f"{held['AccessKeyId']}:{held['SecretAccessKey']}"),
         *("--header", f"X-Amz-Security-Token: {held['Token']}"),
-        *("--data", "Version=2011-01-01", "--data", f"AutoScalingGroupName={GROUP}"),
+        *("--data", "Version=2011-01-01"),
     )
     url = f"https://autoscaling.{REGION}.amazonaws.com/"
-    said = boots.node(gone).run(*word, "--data", "Action=DeleteAutoScalingGroup", url)
+    own = ("--data", f"AutoScalingGroupName={GROUP}")
+    said = boots.node(gone).run(*word, *own, "--data", "Action=DeleteAutoScalingGroup", url)
     assert "<Code>AccessDenied</Code>" in said
-    said = boots.node(gone).run(
-        *word, "--data", "Action=CompleteLifecycleAction", "--data", f"InstanceId={gone}",
-        "--data", f"LifecycleHookName={HOOK}", "--data", "LifecycleActionResult=CONTINUE", url,
+    complete = (
+        "--data", "Action=CompleteLifecycleAction", "--data", f"InstanceId={gone}",
+        "--data", f"LifecycleHookName={HOOK}", "--data", "LifecycleActionResult=CONTINUE",
     )  # fmt: skip
+    others = ("--data", f"AutoScalingGroupName={OTHERS}")
+    said = boots.node(gone).run(*word, *others, *complete, url)
+    assert "<Code>AccessDenied</Code>" in said
+    said = boots.node(gone).run(*word, *own, *complete, url)
     assert "CompleteLifecycleActionResult" in said
     wait_for("its end", lambda: gone not in group.machines())
     wait_for("the end of its node", lambda: gone not in boots.nodes)
@@ -346,9 +356,10 @@ def test_what_aws_would_refuse_is_refused(lab: Lab, group: Group) -> None:
 
 def test_a_group_is_gone_when_its_machines_are(group: Group, boots: Boots) -> None:
     group.scaling.delete_auto_scaling_group(AutoScalingGroupName=GROUP, ForceDelete=True)
+    named = {"AutoScalingGroupNames": [GROUP]}
     wait_for(
         "its end",
-        lambda: not group.scaling.describe_auto_scaling_groups()["AutoScalingGroups"],
+        lambda: not group.scaling.describe_auto_scaling_groups(**named)["AutoScalingGroups"],
     )
     assert group.machines() == {}
     wait_for("the end of the nodes", lambda: not boots.nodes)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -48,6 +50,25 @@ def cloud(lab: Lab) -> Iterator[Standing]:
 
 def declare(cloud: Standing, count: int, **more: Any) -> None:
     cloud.declare(SITE_OF_OURS, workers={"count": count, "spot": {"on_demand": 1}, **more})
+
+
+@contextmanager
+def serving(cloud: Standing) -> Iterator[None]:
+    """Meanwhile a service of three instances is called all the time, and always answers."""
+    with cloud.stack.pool() as pool:
+        pool.install("hello", "web", {"count": 3})
+    with calling(cloud.stack, "web-http") as caller:
+        yield
+    print(f"{caller.answered} requests answered, {caller.refused} connections refused")
+    assert not caller.failures
+
+
+def drained(cloud: Standing, instance: str) -> bool:
+    """Whether the node of an instance takes no work any more, and has moved what it had."""
+    with cloud.stack.scheduler() as scheduler:
+        nodes = scheduler.get("/v1/nodes").json()
+    (node,) = (it for it in nodes if it["Name"] == cloud.name(instance))
+    return node["SchedulingEligibility"] == "ineligible" and not node["Drain"]
 
 
 def tags(of: dict[str, Any]) -> dict[str, str]:
@@ -159,9 +180,7 @@ def test_work_answers_from_two_to_four_to_two_and_from_another_image(
     assert len(cloud.machines()) == 4
     assert cloud.stack.ready() == cloud.nodes()
     assert first <= cloud.ids().items()
-    with cloud.stack.pool() as pool:
-        pool.install("hello", "web", {"count": 3})
-    with calling(cloud.stack, "web-http") as caller:
+    with serving(cloud):
         before = set(cloud.machines())
         declare(cloud, 2)
         cloud.stack.vdc("up", "--yes")
@@ -171,8 +190,6 @@ def test_work_answers_from_two_to_four_to_two_and_from_another_image(
         assert cloud.fleet()["DesiredCapacity"] == 2
         newer = lab.publish({"/etc/motd": "newer\n"})
         cloud.stack.vdc("up", "--yes")
-    print(f"{caller.answered} requests answered, {caller.refused} connections refused")
-    assert not caller.failures
     assert {it["ImageId"] for it in cloud.machines().values()} == {newer}
     assert not set(cloud.machines()) & after, "both are other machines"
     assert cloud.stack.ready() == cloud.nodes()
@@ -180,22 +197,36 @@ def test_work_answers_from_two_to_four_to_two_and_from_another_image(
         assert cloud.boots.node(identity).run("cat", "/etc/motd") == "newer\n"
 
 
+def test_what_the_group_ends_moves_its_work_and_says_itself_that_it_may_go(
+    cloud: Standing,
+) -> None:
+    """No run of ours is at work meanwhile: nobody else can give the word that the hook awaits."""
+    scaling = cloud.api("autoscaling")
+    named = {"AutoScalingGroupName": cloud.fleet()["AutoScalingGroupName"]}
+    (hook,) = scaling.describe_lifecycle_hooks(**named)["LifecycleHooks"]
+    gone = sorted(cloud.machines())[0]
+    with serving(cloud):
+        begun = time.monotonic()
+        scaling.terminate_instance_in_auto_scaling_group(
+            InstanceId=gone, ShouldDecrementDesiredCapacity=False
+        )
+        eventually("it is drained", lambda: drained(cloud, gone))
+        eventually("it ends", lambda: gone not in cloud.machines())
+        assert time.monotonic() - begun < hook["HeartbeatTimeout"] / 2
+        eventually("another joins", lambda: cloud.stack.ready() == cloud.nodes(), 180)
+    assert len(cloud.machines()) == 2
+    cloud.stack.vdc("up", "--yes", "--refresh")
+    assert cloud.stack.ready() == cloud.nodes()
+
+
 def test_a_spot_notice_drains(lab: Lab, cloud: Standing) -> None:
     spot = next(k for k, it in cloud.machines().items() if it.get("InstanceLifecycle") == "spot")
-
-    def eligible() -> bool:
-        with cloud.stack.scheduler() as scheduler:
-            nodes = scheduler.get("/v1/nodes").json()
-        return next(
-            n["SchedulingEligibility"] == "eligible" for n in nodes if n["Name"] == cloud.name(spot)
-        )
-
-    assert eligible()
-    lab.wishes.take_back(spot, within_s=120)
-    eventually("it is drained", lambda: not eligible(), 60)
-    assert spot in cloud.machines(), "before the market ends it"
-    lab.wishes.take_back(spot, within_s=0)
-    eventually("the group replaces it", lambda: len(set(cloud.machines()) - {spot}) == 2)
-    eventually("another joins", lambda: cloud.stack.ready() == cloud.nodes(), 180)
+    with serving(cloud):
+        lab.wishes.take_back(spot, within_s=120)
+        eventually("it is drained", lambda: drained(cloud, spot))
+        assert spot in cloud.machines(), "before the market ends it"
+        lab.wishes.take_back(spot, within_s=0)
+        eventually("the group replaces it", lambda: len(set(cloud.machines()) - {spot}) == 2)
+        eventually("another joins", lambda: cloud.stack.ready() == cloud.nodes(), 180)
     cloud.stack.vdc("up", "--yes", "--refresh")
     assert cloud.stack.ready() == cloud.nodes()

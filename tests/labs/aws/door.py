@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from threading import RLock
@@ -17,11 +17,12 @@ from urllib.parse import parse_qs
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from moto.autoscaling import autoscaling_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.models import iam_backends
 
 from labs.aws.machines import region
-from labs.aws.settings import ACCOUNT, KEY, SECRET
+from labs.aws.settings import ACCOUNT, KEY, REGION, SECRET
 from labs.aws.wishes import Wishes
 from labs.openstack.services.faults import next_for
 
@@ -121,7 +122,7 @@ class Door:
                 "SignatureDoesNotMatch",
                 "The request signature we calculated does not match the signature you provided.",
             )
-        if role and not _may(role, call):
+        if role and not _may(role, call, body):
             who = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}"
             code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
             what = f"{call.service}:{call.action}"
@@ -169,28 +170,23 @@ def _signature(
     return str(auth.signature(whole, request))
 
 
-def _may(role: str, call: Call) -> bool:
-    """Whether a role's policies allow a call, whatever it is about."""
-    iam = iam_backends[ACCOUNT]["aws"]
-    held = iam.get_role(role)
-    documents: Iterator[str] = iter(
-        (*held.policies.values(), *(it.document for it in held.managed_policies.values()))
-    )
+def _may(role: str, call: Call, body: bytes) -> bool:
+    """Whether a role's policies allow a call about what it is about."""
+    held = iam_backends[ACCOUNT]["aws"].get_role(role)
+    documents = (*held.policies.values(), *(it.document for it in held.managed_policies.values()))
+    what, about = f"{call.service}:{call.action}", _about(body)
     return any(
-        statement_allows(json.loads(document), f"{call.service}:{call.action}")
+        IAMPolicy(document).is_action_permitted(what, about) == PermissionResult.PERMITTED
         for document in documents
     )
 
 
-def statement_allows(policy: dict[str, Any], action: str) -> bool:
-    """Whether a policy allows an action on anything."""
-    statements = policy["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        bare = {**statement, "Resource": "*"}
-        permitted = IAMPolicy({"policy_document": json.dumps({"Statement": [bare]})})
-        if permitted.is_action_permitted(action) == PermissionResult.PERMITTED:
-            return True
-    return False
+def _about(body: bytes) -> str:
+    """The ARN of the group that a call names; of the rest no role here has a right."""
+    named = parse_qs(body.decode()).get("AutoScalingGroupName", ())
+    groups = autoscaling_backends[ACCOUNT][REGION].autoscaling_groups
+    known = (groups[name] for name in named if name in groups)
+    return next((str(group.arn) for group in known), "*")
 
 
 def _too_long(call: Call, body: bytes) -> tuple[int, bytes] | None:
