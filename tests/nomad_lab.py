@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import re
 import secrets
@@ -76,7 +77,10 @@ def wait_for(what: str, holds: Callable[[], T | None], within_s: float = _PATIEN
 
 @dataclass
 class NomadLab:
-    """A running scheduler; see :func:`nomad_lab`."""
+    """A running scheduler; see :func:`nomad_lab`.
+
+    ``heartbeat`` is how long at least a node may be silent, for nodes that are no more than names.
+    """
 
     folder: Path
     clients: int
@@ -84,6 +88,7 @@ class NomadLab:
     memory_mib: int = 2048
     disk_mib: int = 4096
     meta: tuple[tuple[str, str], ...] = ()
+    heartbeat: str = ""
     management: str = field(default_factory=lambda: str(uuid.uuid4()), repr=False)
     _held: dict[str, Held] = field(default_factory=dict, repr=False)
     authority: pki.Pair = field(default_factory=lambda: pki.new_authority("lab"), repr=False)
@@ -228,8 +233,7 @@ class NomadLab:
             processes.write_private(path, text)
         gossip = base64.b64encode(secrets.token_bytes(32)).decode()
         peers = (f"{HOST}:{self._held['server'].slot.ports.serf}",)
-        self._write("server", server_config(self._agent("server", tls),
-                                            ServerRole(1, peers, gossip)))  # fmt: skip
+        self._write("server", self._server(tls, ServerRole(1, peers, gossip)))
         self.start("server")
         asyncio.run(self._bootstrap())
         meta = (("python", sys.executable), ("packages", str(self.folder / "packages")), *self.meta)
@@ -274,6 +278,14 @@ class NomadLab:
     def _agent(self, name: str, tls: TlsFiles) -> Agent:
         data = self.folder / name / "data"
         return Agent(name, SITE, HOST, data, self._held[name].slot.ports, tls)
+
+    def _server(self, tls: TlsFiles, role: ServerRole) -> str:
+        told = server_config(self._agent("server", tls), role)
+        if not self.heartbeat:
+            return told
+        config = json.loads(told)
+        config["server"]["min_heartbeat_ttl"] = self.heartbeat
+        return json.dumps(config)
 
     def _write(self, name: str, config: str) -> None:
         processes.write_private(self.folder / name / "agent.json", config)

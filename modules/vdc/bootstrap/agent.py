@@ -120,6 +120,10 @@ def server_config(agent: Agent, role: ServerRole) -> str:
                 "event_buffer_size": 4096,
                 "client_introduction": {"enforcement": "strict"},
             },
+            # By default no address has more than 100 connections, and the 101st agent behind a
+            # NAT is refused. An address is no caller here: with mutual TLS, who has no
+            # certificate of ours is cut off after the handshake's five seconds.
+            "limits": {"http_max_conns_per_client": 0, "rpc_max_conns_per_client": 0},
         },
     )
 
