@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from vdc.errors import SchedulerError
 from vdc.provider import admission, enrolment
 from vdc.provider.drivers.fleet import Standing
+from vdc.provider.many import for_each
 from vdc.provider.members import ClientMembers
 from vdc.scheduler.model import SchedulerNode
-
-# Records are small, and the scheduler answers in milliseconds.
-_AT_ONCE = 16
 
 
 class FleetPool(ClientMembers):
@@ -32,14 +29,8 @@ class FleetPool(ClientMembers):
 
     async def dismiss(self, names: frozenset[str]) -> None:
         """See :class:`~vdc.provider.drivers.fleet.Pool`."""
-        room = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(name: str) -> None:
-            async with room:
-                await admission.revoke(self._nomad, name)
-
         try:
-            await asyncio.gather(*(one(name) for name in sorted(names)))
+            await for_each(lambda name: admission.revoke(self._nomad, name), sorted(names))
             await enrolment.release(self._nomad, self._site, self._group, names)
         except SchedulerError:
             if not self._force:
@@ -54,9 +45,6 @@ class FleetPool(ClientMembers):
             await enrolment.sweep(self._nomad, self._site, self._group, names, datetime.now(UTC))
         except SchedulerError:
             return
-
-    def _is_ours(self, node: SchedulerNode) -> bool:
-        return (node.datacenter, node.node_class) == (self._site, self._group)
 
 
 def _standing(node: SchedulerNode) -> Standing:

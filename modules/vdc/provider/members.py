@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vdc.errors import NodeError, SchedulerError
+from vdc.provider.many import for_each
 from vdc.scheduler.autopilot import cluster_health, takes_part
 from vdc.scheduler.client import Nomad
+from vdc.scheduler.idle import until_idle
 from vdc.scheduler.model import Allocation, SchedulerNode
 
 # Longest blocking query; the scheduler answers at once when something changes.
@@ -69,19 +71,19 @@ class ClientMembers:
         # A node that is down has no work left to move: the scheduler has placed it elsewhere.
         nodes = [known[name] for name in sorted(names) if name in known]
         alive = [node for node in nodes if node.status not in ("down", "disconnected")]
-        for node in alive:
-            await self._nomad.set_eligible(node.id, eligible=False)
-        for node in alive:
-            await self._nomad.drain(node.id, force=self._force)
-        async with asyncio.TaskGroup() as group:
-            tasks = {node.name: group.create_task(self._until_empty(node)) for node in alive}
-        return {name: line for name, task in tasks.items() if (line := task.result())}
+        nomad = self._nomad
+        # All before the first is drained, so that no work moves to one that goes as well.
+        await for_each(lambda node: nomad.set_eligible(node.id, eligible=False), alive)
+        await for_each(lambda node: nomad.drain(node.id, force=self._force), alive)
+        left: dict[str, list[Allocation]] = {}
+        for one in await until_idle(nomad, [node.id for node in alive], self._drain_s):
+            left.setdefault(one.node_id, []).append(one)
+        await for_each(lambda node_id: nomad.cancel_drain(node_id, eligible=False), left)
+        return {node.name: self._still_runs(left[node.id]) for node in alive if node.id in left}
 
     async def forget(self, name: str) -> None:
         """See :class:`~vdc.provider.drivers.Members`."""
-        for node in await self._nomad.nodes():
-            if node.name == name:
-                await self._nomad.purge_node(node.id)
+        await self._purge(lambda node: node.name == name)
         self._watch.forget(name)
 
     async def forget_others(self, names: frozenset[str]) -> None:
@@ -91,30 +93,23 @@ class ClientMembers:
         scheduler that does not answer keeps no removal from its end.
         """
         try:
-            for node in await self._nomad.nodes():
-                ours = (node.datacenter, node.node_class) == (self._site, self._group)
-                if ours and node.name not in names:
-                    await self._nomad.purge_node(node.id)
+            await self._purge(lambda node: self._is_ours(node) and node.name not in names)
         except SchedulerError:
             return
 
-    async def _until_empty(self, node: SchedulerNode) -> str | None:
-        left: list[Allocation] = []
-        try:
-            async with asyncio.timeout(self._drain_s):
-                index = 0
-                while True:
-                    left, index = await self._nomad.watch_node_allocations(node.id, index, _WAIT_S)
-                    left = [allocation for allocation in left if allocation.live]
-                    if not left:
-                        return None
-        except TimeoutError:
-            await self._nomad.cancel_drain(node.id, eligible=False)
-            work = ", ".join(sorted(f"{a.job} ({a.name}, {a.id[:8]})" for a in left))
-            return (
-                f"still runs {work} after {self._drain_s} s of draining; it takes no new work. "
-                "Stop or move that work and run up again, or run up with --force to stop it"
-            )
+    def _is_ours(self, node: SchedulerNode) -> bool:
+        return (node.datacenter, node.node_class) == (self._site, self._group)
+
+    async def _purge(self, goes: Callable[[SchedulerNode], bool]) -> None:
+        gone = [node.id for node in await self._nomad.nodes() if goes(node)]
+        await for_each(self._nomad.purge_node, gone)
+
+    def _still_runs(self, left: Collection[Allocation]) -> str:
+        work = ", ".join(sorted(f"{a.job} ({a.name}, {a.id[:8]})" for a in left))
+        return (
+            f"still runs {work} after {self._drain_s} s of draining; it takes no new work. "
+            "Stop or move that work and run up again, or run up with --force to stop it"
+        )
 
 
 class ServerMembers:

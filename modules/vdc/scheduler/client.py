@@ -14,7 +14,7 @@ import httpx
 
 from vdc.errors import SchedulerError
 from vdc.scheduler.access import Access
-from vdc.scheduler.model import Allocation, SchedulerNode
+from vdc.scheduler.model import TERMINAL, Allocation, SchedulerNode
 
 # The scheduler answers within milliseconds; blocking queries name their own wait on top.
 _TIMEOUT_S = 30.0
@@ -237,16 +237,6 @@ class Nomad:
         response = await self.call("GET", "/v1/nodes", params=params, timeout=wait_s + _TIMEOUT_S)
         return int(response.headers["X-Nomad-Index"])
 
-    async def watch_node_allocations(
-        self, node_id: str, index: int, wait_s: int
-    ) -> tuple[list[Allocation], int]:
-        """What is or was placed on one node, as soon as that is newer than ``index``."""
-        params = {"index": str(index), "wait": f"{wait_s}s"}
-        path = f"/v1/node/{node_id}/allocations"
-        response = await self.call("GET", path, params=params, timeout=wait_s + _TIMEOUT_S)
-        found = [Allocation.of(raw) for raw in response.json() or []]
-        return found, int(response.headers["X-Nomad-Index"])
-
     async def set_node_meta(self, node_id: str, meta: Mapping[str, str | None]) -> None:
         """Sets dynamic metadata of a node without a restart; None removes a key."""
         await self.call(
@@ -260,9 +250,14 @@ class Nomad:
 
     # --- work --------------------------------------------------------------------
 
-    async def allocations(self) -> list[Allocation]:
-        """Every allocation of every namespace that the token may read."""
+    async def allocations(self, *, live: bool = False) -> list[Allocation]:
+        """Every allocation of every namespace that the token may read; ``live`` leaves out ended.
+
+        The scheduler remembers many more that ended than there are.
+        """
         params = {"resources": "true", "task_states": "false", "namespace": "*"}
+        if live:
+            params["filter"] = " and ".join(f'ClientStatus != "{one}"' for one in sorted(TERMINAL))
         return [Allocation.of(raw) async for raw in self._pages("/v1/allocations", params)]
 
     async def jobs(self, prefix: str = "") -> list[dict[str, Any]]:

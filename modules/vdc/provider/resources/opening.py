@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from vdc.errors import SchedulerError
 from vdc.provider.connection import SchedulerInputs
+from vdc.provider.many import for_each
 from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
 from vdc.scheduler.client import Nomad
+from vdc.scheduler.idle import until_idle
 
 # Work gets this long to end when the pool is closed; then its nodes end it.
 _CLOSE_S = 60
@@ -64,20 +64,7 @@ async def _stop_all(nomad: Nomad) -> None:
     A purge takes the allocations out of the scheduler's sight at once, ended or not.
     """
     jobs = [str(job["ID"]) for job in await nomad.jobs()]
-    for job in jobs:
-        await nomad.deregister(job, purge=False)
-    nodes = [node for node in await nomad.nodes() if node.status == "ready"]
-    with contextlib.suppress(TimeoutError):  # what does not end by itself is ended with its node
-        async with asyncio.timeout(_CLOSE_S), asyncio.TaskGroup() as group:
-            for node in nodes:
-                group.create_task(_until_idle(nomad, node.id))
-    for job in jobs:
-        await nomad.deregister(job, purge=True)
-
-
-async def _until_idle(nomad: Nomad, node_id: str) -> None:
-    index = 0
-    while True:
-        found, index = await nomad.watch_node_allocations(node_id, index, 30)
-        if not any(allocation.live for allocation in found):
-            return
+    await for_each(lambda job: nomad.deregister(job, purge=False), jobs)
+    ready = [node.id for node in await nomad.nodes() if node.status == "ready"]
+    await until_idle(nomad, ready, _CLOSE_S)  # what does not end by itself is ended with its node
+    await for_each(lambda job: nomad.deregister(job, purge=True), jobs)
