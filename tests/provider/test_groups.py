@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider.worlds import Cut, Knife, World, WorldDriver, WorldMembers
+from vdc.errors import SchedulerError
 from vdc.provider.drivers import NodeFacts
 from vdc.provider.groups import converge, steps
 
@@ -56,6 +57,21 @@ def test_shrinking_drains_all_surplus_before_any_removal_and_loses_no_work():
     assert world.lost_work == []
     assert sum(len(work) for work in world.work.values()) == 5
     assert_is(world, names(2))
+
+
+def test_nothing_is_made_while_a_lost_node_of_that_name_may_pass_for_ready():
+    world = World(deaf=True)
+    with pytest.raises(SchedulerError):
+        run(world, names(3))
+    assert world.calls == []
+
+
+def test_a_pool_that_forgets_nobody_keeps_no_removal_from_its_end():
+    world = World()
+    run(world, names(3))
+    world.deaf = True
+    assert run(world, names(1)).problems == ()
+    assert sorted(world.nodes) == ["n-0"]
 
 
 def test_a_node_that_keeps_its_work_stays_and_is_named_and_the_others_go():

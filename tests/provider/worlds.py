@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from vdc.errors import ForeignNodeError, NodeError
+from vdc.errors import ForeignNodeError, NodeError, SchedulerError
 from vdc.provider.drivers import NodeFacts
 
 
@@ -40,6 +40,7 @@ class World:
     never_ready: set[str] = field(default_factory=set)
     litter: set[str] = field(default_factory=set)
     littered_for_good: bool = False
+    deaf: bool = False
 
 
 class Knife:
@@ -192,8 +193,10 @@ class WorldMembers:
         self.world.known.discard(name)
 
     async def forget_others(self, names: frozenset[str]) -> None:
-        """The others are no longer known."""
+        """The others are no longer known, if the pool hears it."""
         self.knife.touch()
+        if self.world.deaf:
+            raise SchedulerError("no answer from the scheduler")
         self.world.known &= names
         self.world.ineligible &= names
         self.knife.touch()

@@ -37,14 +37,11 @@ class FleetPool(ClientMembers):
                 raise
 
     async def forget_others(self, names: frozenset[str]) -> None:
-        """See :class:`~vdc.provider.drivers.fleet.Pool`; a failure stops nobody here, either."""
-        try:
-            gone = (await self.standing()).keys() - names
-            await super().forget_others(names)
-            await enrolment.release(self._nomad, self._site, self._group, gone)
-            await enrolment.sweep(self._nomad, self._site, self._group, names, datetime.now(UTC))
-        except SchedulerError:
-            return
+        """See :class:`~vdc.provider.drivers.fleet.Pool`."""
+        gone = (await self.standing()).keys() - names
+        await super().forget_others(names)
+        await enrolment.release(self._nomad, self._site, self._group, gone)
+        await enrolment.sweep(self._nomad, self._site, self._group, names, datetime.now(UTC))
 
 
 def _standing(node: SchedulerNode) -> Standing:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from vdc.errors import NodeError, VdcError
+from vdc.errors import NodeError, SchedulerError, VdcError
 from vdc.provider.drivers.fleet import Fleet, Instance, Pool, Standing
 
 
@@ -163,7 +164,8 @@ async def converge(fleet: Fleet, pool: Pool, want: Want, stopping: asyncio.Event
             run.problems += _interrupted(step, want)
             break
         await run.take(step)
-    await pool.forget_others(frozenset(want.name(i) for i in instances))
+    with suppress(SchedulerError):  # no more than tidiness; see groups.remove
+        await pool.forget_others(frozenset(want.name(i) for i in instances))
     return Converged(instances, tuple(run.problems))
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from vdc.errors import NodeError, VdcError
+from vdc.errors import NodeError, SchedulerError, VdcError
 from vdc.provider.drivers import Driver, Members, NodeFacts
 
 
@@ -155,8 +156,12 @@ async def remove(
     problems += await _each(
         driver.delete, sorted(leaving.keys() - held.keys()), driver.at_once, stopping
     )
-    # By what is left and not by what was removed here: a run may have been cut in between.
-    await members.forget_others(frozenset(await driver.owned()))
+    # By what is left and not by what was removed here: a run may have been cut in between. It is no
+    # more than tidiness, as the scheduler itself forgets a node that is down for a day, and so one
+    # that does not answer keeps no removal from its end.
+    left = frozenset(await driver.owned())
+    with suppress(SchedulerError):
+        await members.forget_others(left)
     try:
         await driver.tidy()
     except VdcError as error:

@@ -87,15 +87,8 @@ class ClientMembers:
         self._watch.forget(name)
 
     async def forget_others(self, names: frozenset[str]) -> None:
-        """See :class:`~vdc.provider.drivers.Members`.
-
-        No more than tidiness: the scheduler itself forgets a node that is down for a day, so a
-        scheduler that does not answer keeps no removal from its end.
-        """
-        try:
-            await self._purge(lambda node: self._is_ours(node) and node.name not in names)
-        except SchedulerError:
-            return
+        """See :class:`~vdc.provider.drivers.Members`."""
+        await self._purge(lambda node: self._is_ours(node) and node.name not in names)
 
     def _is_ours(self, node: SchedulerNode) -> bool:
         return (node.datacenter, node.node_class) == (self._site, self._group)

@@ -122,4 +122,8 @@ class Members(Protocol):
         """
 
     async def forget_others(self, names: frozenset[str]) -> None:
-        """Makes the pool forget every node of the group but these; they are gone for good."""
+        """Makes the pool forget every node of the group but these; they are gone for good.
+
+        Raises:
+            SchedulerError: It was not told, or not of all.
+        """

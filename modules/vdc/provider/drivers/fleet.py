@@ -91,4 +91,8 @@ class Pool(Protocol):
         """Makes worthless what these nodes were given when they joined; they are about to end."""
 
     async def forget_others(self, names: frozenset[str]) -> None:
-        """Makes the pool forget every node of the group but these; they are gone for good."""
+        """Makes the pool forget every node of the group but these; they are gone for good.
+
+        Raises:
+            SchedulerError: It was not told, or not of all.
+        """
