@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import httpx
 import psutil
 import yaml
 
-from e2e.remains import mounts_below, processes_of, remove_cgroups
+from e2e.remains import cgroups_of, mounts_below, processes_of
 from vdc.client import PoolClient, Profile
 from vdc.home import Home, StackHome
 from vdc.provider import processes
@@ -68,6 +68,7 @@ class Checkout:
         prefix: Put before every command (another user's, for one).
         scripts: Folder of the programs ``vdc`` and its like.
         patience_s: How long a command may take; machines that boot take longer than processes.
+        work: Every allocation that was seen on its nodes.
     """
 
     base: Path
@@ -76,6 +77,7 @@ class Checkout:
     prefix: tuple[str, ...] = ()
     scripts: Path = Path(sys.prefix) / "bin"
     patience_s: float = PATIENCE_S
+    work: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -161,6 +163,7 @@ class Checkout:
         return self.base / "last-words"
 
     def _run(self, command: list[str], code: int) -> Done:
+        self._see_work()
         begun = time.monotonic()
         process = subprocess.run(
             [*self.prefix, *command],
@@ -235,16 +238,23 @@ class Checkout:
     # --- the end --------------------------------------------------------------------
 
     def left(self) -> list[str]:
-        """What is left of the data centre: processes, mounts, files. Empty after a destroy."""
+        """What is left of the data centre; empty after a destroy.
+
+        Processes and the groups of them, mounts, files, and folders with nothing in them.
+        """
         home = self.home.data
+        paths = [path for path in home.glob("**/*") if path.parent != self._meta or path.is_dir()]
         return [
             *(f"process {p.pid}: {' '.join(p.cmdline())}" for p in processes_of(home)),
+            *(f"control group {group}" for group in cgroups_of(self.work)),
             *(f"mount {mount}" for mount in mounts_below(home)),
-            *(f"file {path}" for path in self._files() if path.parent != self._meta),
+            *(f"file {path}" for path in paths if not path.is_dir()),
+            *(f"folder {path}" for path in paths if path.is_dir() and not any(path.iterdir())),
         ]
 
-    def _files(self) -> list[Path]:
-        return [path for path in self.home.data.glob("**/*") if not path.is_dir()]
+    def _see_work(self) -> None:
+        """Remembers the work of now, which names its control groups when its folders are gone."""
+        self.work.update(path.name for path in self.own.nodes.glob("*/data/alloc/*"))
 
     @cached_property
     def _meta(self) -> Path:
@@ -256,13 +266,15 @@ class Checkout:
 
         Nothing of the product is used for it: what that leaves is looked at before.
         """
-        work = {path.name for path in self.own.nodes.glob("*/data/alloc/*")}
+        self._see_work()
         ended = processes_of(self.base)
         for process in ended:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(ended, 10)
-        remove_cgroups(work)
+        for group in cgroups_of(self.work):
+            with suppress(OSError):
+                group.rmdir()
         processes.remove_tree(self.base)
 
 

@@ -1,10 +1,9 @@
-"""What belongs to a folder on this machine: processes, mounts. For "nothing is left"."""
+"""What belongs to a folder on this machine, or ran in it. For "nothing is left"."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,14 +33,15 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in names)
 
 
-def remove_cgroups(work: Collection[str]) -> None:
-    """Removes what killed agents leave of these allocations: their empty groups of processes."""
+def cgroups_of(work: Collection[str]) -> list[Path]:
+    """The control groups of these allocations' tasks, which a killed agent leaves behind."""
     # Others come and go meanwhile, which a walk passes over.
-    for folder, names, _ in os.walk("/sys/fs/cgroup"):
-        for name in names if Path(folder).name == "nomad" else ():
-            if name.partition(".")[0] in work:
-                with suppress(OSError):
-                    Path(folder, name).rmdir()
+    return [
+        Path(folder, name)
+        for folder, names, _ in os.walk("/sys/fs/cgroup")
+        for name in names
+        if name.partition(".")[0] in work
+    ]
 
 
 def _inside(text: str, folder: Path) -> bool:

@@ -30,6 +30,7 @@ def test_whoever_has_no_trace_of_a_teams_stack_can_destroy_it(team: Checkout) ->
     shutil.rmtree(team.home.data)
     done = team.vdc("destroy", "--yes", "--output", "json")
     assert json.loads(done.stdout) == {"stack": team.stack, "destroyed": True}
+    assert list(team.home.data.glob("**/*")) == [], "of a team's stack nothing is kept here"
     assert recorded(team) == []
 
 
