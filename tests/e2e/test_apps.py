@@ -20,7 +20,7 @@ def test_an_app_lives_as_long_as_its_declaration(fresh: Checkout) -> None:
     assert _message(fresh, "web") == "declared"
 
     again = fresh.vdc("up", "--yes")
-    assert "9 unchanged" in again.stdout
+    assert "10 unchanged" in again.stdout
 
     by_hand = fresh.vdc("install", "hello", "--name", "mine", "--set", "count=1")
     assert by_hand.seconds < 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Collection
 from itertools import repeat
@@ -74,9 +75,12 @@ def owners(stack: str) -> set[str]:
 async def reap(stack: str, keep: Collection[str]) -> list[str]:
     """Removes a stack's nodes on this machine whose owner is not to be kept; returns their names.
 
+    With the last of them goes their folder.
     Only for what no state records any more: nothing is drained.
     """
     gone = [(f, mark) for f, mark in marks.marked(marks.nodes_dir(stack)) if mark.owner not in keep]
     for folder, _ in gone:
         await remove_node(folder)
+    with contextlib.suppress(OSError):  # there is none, or others' nodes are in it
+        marks.nodes_dir(stack).rmdir()
     return [mark.node for _, mark in gone]
