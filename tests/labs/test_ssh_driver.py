@@ -81,7 +81,9 @@ def make(lab: Lab, template: Template, software, tmp_path: Path):
     async def revoke(_: str) -> None:
         return
 
-    def driver(user="root", names=None, force=False, machines=None, owner="", key=None, **told):
+    def driver(
+        user="root", names=None, forget_silent=False, machines=None, owner="", key=None, **told
+    ):
         chosen = machines or {
             node(name): Machine(name=name, **lab.declared(name, user))
             for name in names or lab.names
@@ -97,7 +99,7 @@ def make(lab: Lab, template: Template, software, tmp_path: Path):
             software.path,
             Door(joined, admit, revoke),
             Trail(tmp_path / "machines"),
-            force=force,
+            forget_silent=forget_silent,
         )
 
     yield driver
@@ -391,7 +393,7 @@ def test_force_forgets_a_machine_that_does_not_answer(lab, make):
     asyncio.run(make().create(node("m2")))
     lab.power_off("m2")
     try:
-        driver = make(names=["m2"], force=True)
+        driver = make(names=["m2"], forget_silent=True)
         asyncio.run(driver.delete(node("m2")))
         assert asyncio.run(driver.owned()) == {}
     finally:

@@ -11,6 +11,7 @@ import yaml
 from e2e.checkout import Checkout, checkout
 from labs.ssh import ADDRESS, Lab, ssh_lab
 from nomad_lab import wait_for
+from vdc.provider.processes import belonging_to
 
 pytestmark = [
     pytest.mark.real,
@@ -107,6 +108,15 @@ def sleeper(lab: Lab, machine: str) -> str:
     return lab.run(machine, "pgrep", "-l", "-u", "vdc-work", "-f", "^/bin/sleep 86399$").strip()
 
 
+def not_removed(said: str) -> bool:
+    """Whether a machine is named that does not answer, with what becomes of it, in one line."""
+    where = r"node dark-lab-metal-m2: machine m2 \(deploy@\S+ port 22\): connect"
+    line = (
+        rf"{where}: Connection refused; .*\. Its node is not removed; .* run with --force to forget"
+    )
+    return re.search(line, said) is not None
+
+
 @pytest.fixture
 def task(stack: Checkout):
     """A task on one of the machines; gives that machine and the other one."""
@@ -178,14 +188,19 @@ def test_a_machine_that_leaves_the_inventory_is_drained_and_let_go(stack, lab, t
     assert len(stack.ready()) == 2
 
 
-def test_destroy_names_a_machine_that_does_not_answer_and_force_forgets_it(lab):
+def test_a_machine_that_does_not_answer_is_forgotten_by_force_alone(lab):
     with checkout("dark") as dark:
         declare(dark, lab, ["m2"])
         dark.vdc("up", "--yes")
         lab.power_off("m2")
+        assert not_removed(dark.vdc("destroy", "--yes", code=1).text)
+        # Nor is it given up because the pool does not answer, either.
+        for process in belonging_to(dark.own.root):
+            process.kill()
         said = dark.vdc("destroy", "--yes", code=1).text
-        assert re.search(r"machine m2 \(deploy@\S+ port 22\): connect: Connection refused", said)
-        assert "run with --force to forget it" in said
+        assert "the pool does not answer" in said
+        assert not_removed(said)
+        assert "vdc:ssh:NodeGroup" in dark.state.read_text()
         dark.vdc("destroy", "--yes", "--force")
         assert dark.left() == []
     lab.boot("m2")

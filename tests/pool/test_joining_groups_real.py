@@ -20,6 +20,7 @@ from pool_lab import PoolLab, pool_lab
 from vdc.bootstrap.layout import NAMELESS
 from vdc.provider.enrolment import dismiss
 from vdc.provider.fleet_pool import FleetPool
+from vdc.provider.permissions import Permissions
 
 pytestmark = pytest.mark.real
 
@@ -202,7 +203,9 @@ def test_metadata_is_asked_with_a_token(cloud, shell):
 def test_a_fleet_sees_its_machine_from_its_start_to_its_end(machine, fleet, pool):
     def fleet_pool(act):
         def of(nomad):
-            return act(FleetPool(nomad, SITE, fleet.group, ready_s=60, drain_s=30, force=False))
+            return act(
+                FleetPool(nomad, SITE, fleet.group, ready_s=60, drain_s=30, permitted=Permissions())
+            )
 
         return as_provisioner(pool, of)
 

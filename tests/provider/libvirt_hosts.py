@@ -74,7 +74,9 @@ class Rack:
         }
         return Template(**{**given, **changes})
 
-    def driver(self, words: str = "hello", *, force: bool = False, **changes: Any) -> LibvirtDriver:
+    def driver(
+        self, words: str = "hello", *, forget_silent: bool = False, **changes: Any
+    ) -> LibvirtDriver:
         """A fresh driver, as each run of the provider has one."""
 
         async def admit(name: str) -> str:
@@ -97,7 +99,7 @@ class Rack:
             admit=admit,
             revoke=revoke,
             living=living,
-            force=force,
+            forget_silent=forget_silent,
             send=self.sent,
         )
 

@@ -15,7 +15,7 @@ NORTH = {"sites.north.kind": "k", "sites.north.cloud": "mine"}
 CERTS = ("server_cert", "client_cert", "cli_cert", "service_cert", "join_ca_cert")
 
 
-async def _nothing(_stack: str, _keep: frozenset[str]) -> list[str]:
+async def _nothing(_stack: str, _keep: frozenset[str], _forget_silent: bool) -> list[str]:
     return []
 
 

@@ -264,7 +264,7 @@ def test_a_lost_node_is_forgotten_by_force_alone(rack):
     make_all(rack)
 
     async def act():
-        driver = rack.driver(hosts=unreachable(rack), force=True)
+        driver = rack.driver(hosts=unreachable(rack), forget_silent=True)
         await driver.owned()
         await driver.delete(N1)
         return await driver.owned()
@@ -361,3 +361,5 @@ def test_a_host_that_does_not_answer_is_reaped_another_time(rack, monkeypatch):
         run(reaping.reap("dev", set()))
     assert rack.domains("a") == []
     assert reaping.owners("dev") == {"dev/lab/workers"}
+    run(reaping.reap("dev", set(), True))
+    assert reaping.owners("dev") == set(), "its user has said to forget it"

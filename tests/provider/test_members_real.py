@@ -14,6 +14,7 @@ from nomad_lab import GROUP, SITE, NomadLab
 from vdc.provider import connection
 from vdc.provider.connection import SchedulerInputs
 from vdc.provider.members import ClientMembers
+from vdc.provider.permissions import Permissions
 from vdc.provider.resource import Call
 from vdc.provider.resources.opening import Opening, OpeningInputs
 from vdc.scheduler.client import Nomad
@@ -72,7 +73,9 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NomadLab]:
 def members(lab: NomadLab, act: Callable[[ClientMembers], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         async with Counted(lab.access()) as nomad:
-            group = ClientMembers(nomad, SITE, GROUP, ready_s=30, drain_s=30, force=False)
+            group = ClientMembers(
+                nomad, SITE, GROUP, ready_s=30, drain_s=30, permitted=Permissions()
+            )
             return await act(group)
 
     return asyncio.run(run())

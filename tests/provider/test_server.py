@@ -8,7 +8,7 @@ import pytest
 from vdc.errors import NodeError, SchedulerError
 from vdc.provider import members
 from vdc.provider.connection import SchedulerInputs
-from vdc.provider.resource import FORCE_VARIABLE
+from vdc.provider.permissions import VARIABLE
 from vdc.provider.resources import server
 from vdc.provider.resources.server import Server, ServerInputs
 from vdc.provider.wire import UNKNOWN
@@ -157,5 +157,5 @@ def test_servers_that_do_not_come_are_replaced_when_that_is_said(cluster, monkey
     cluster.silent = 1 << 30
     with pytest.raises(NodeError, match=r"^server dc-cloud-servers-1: .* run up with --force$"):
         updated(made(), machine="m7i.large")
-    monkeypatch.setenv(FORCE_VARIABLE, "1")
+    monkeypatch.setenv(VARIABLE, "unhealthy")
     assert updated(made(), machine="m7i.large") == made(machine="m7i.large")

@@ -11,6 +11,7 @@ from vdc.cli import engine, mend
 from vdc.cli.project import Stack
 from vdc.cli.state import read
 from vdc.errors import StackError
+from vdc.provider.permissions import Permissions
 from vdc.provider.processes import belonging_to
 
 
@@ -27,7 +28,8 @@ def reap_unrecorded(stack: Stack, environment: Mapping[str, str], say: mend.Say)
     state = read(stack, environment)
     inputs = [r.get("inputs", {}) for r in state.resources] if state else []
     recorded = {f"{i['stack']}/{i['site']}/{i['group']}" for i in inputs if "group" in i}
-    removed = asyncio.run(reap(stack.name, frozenset(declared | recorded)))
+    silent = Permissions.of(environment).forget_silent
+    removed = asyncio.run(reap(stack.name, frozenset(declared | recorded), silent))
     asyncio.run(mend.forget(stack, removed))
     for name in removed:
         say(f"removed {name}: an interrupted run had begun it and nothing declares it any more")
@@ -41,7 +43,7 @@ def forget(stack: Stack, environment: Mapping[str, str]) -> None:
     """
     from vdc.provider.registry import reap
 
-    asyncio.run(reap(stack.name, frozenset()))
+    asyncio.run(reap(stack.name, frozenset(), Permissions.of(environment).forget_silent))
     if stack.own_backend:
         engine.ask(stack, environment, "stack", "rm", "--yes", "--remove-backups")
         shutil.rmtree(stack.own.root)

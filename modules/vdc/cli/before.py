@@ -9,7 +9,7 @@ from vdc.cli import engine, mend
 from vdc.cli.project import Stack
 from vdc.cli.state import read
 from vdc.errors import StackError
-from vdc.provider.resource import FORCE_VARIABLE
+from vdc.provider.permissions import Permissions
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Start:
     interrupted: bool
     silent: bool
 
-    def forced(self) -> Start:
-        """The same, with leave to stop work that has not moved from a node to be removed."""
-        return replace(self, environment={**self.environment, FORCE_VARIABLE: "1"})
+    def permitting(self, permissions: Permissions) -> Start:
+        """The same, with just these."""
+        return replace(self, environment={**self.environment, **permissions.environment})
 
     def arguments(self, yes: bool, extra: Sequence[str]) -> list[str]:
         """What pulumi is told beside the user's own words.

@@ -17,12 +17,18 @@ from vdc.cli.project import DEFAULT_STACK, Stack, find_stack, stack_name
 from vdc.cli.state import read
 from vdc.commands.params import OutputOption, YesOption
 from vdc.commands.session import Output
+from vdc.provider.permissions import FORCE, Permissions
 
 app = typer.Typer()
 
 ForceOption = Annotated[
     bool,
-    typer.Option("--force", help="Stop work that has not moved from a node to be removed."),
+    typer.Option(
+        "--force",
+        help="Stop work on nodes that go instead of moving it; remove nodes although the pool does "
+        "not answer; change servers although others are unwell; forget machines and hosts that "
+        "do not answer, with whatever runs there.",
+    ),
 ]
 _PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -48,9 +54,7 @@ def up(
         _check(here)
     else:
         clouds.require(here)
-    start = begin(here, _say)
-    if force:
-        start = start.forced()
+    start = begin(here, _say).permitting(FORCE if force else Permissions())
     code = _pulumi(here, start, "up", start.arguments(yes, context.args), output)
     if code == 0:
         after.reap_unrecorded(here, start.environment, _say)
@@ -90,8 +94,9 @@ def destroy(
         _tell_destroyed(here, False, output)
         return
     start = begin(here, _say)
-    if force or start.silent:  # all of it goes: work that nobody can be asked about goes too
-        start = start.forced()
+    # All of it goes, and so does work that nobody can be asked about. That the pool is out of reach
+    # from here says nothing of the machines: they are not given up for it.
+    start = start.permitting(FORCE if force else Permissions(without_pool=start.silent))
     code = _pulumi(here, start, "destroy", start.arguments(yes, context.args), output)
     if code:
         raise typer.Exit(code)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vdc.errors import SchedulerError
 from vdc.provider import admission
-from vdc.provider.resource import forced
+from vdc.provider.permissions import permitted
 from vdc.provider.resources.node_group import GroupInputs
 from vdc.scheduler.client import Nomad
 
@@ -49,7 +49,7 @@ def door(inputs: GroupInputs, nomad: Nomad | None) -> Door:
         try:
             await admission.revoke(scheduler(), name)
         except SchedulerError:
-            if not forced():  # with it, nobody is left to ask and the user has said to go on
+            if not permitted().without_pool:
                 raise
 
     return Door(joined, admit, revoke)

@@ -21,7 +21,7 @@ class FleetPool(ClientMembers):
         try:
             known = await self._watch.now()
         except SchedulerError:
-            if self._force:  # nobody is left to ask, and the user has said to go on
+            if self._permitted.without_pool:
                 return {}
             raise
         ours = {n: node for n, node in known.items() if self._is_ours(node)}
@@ -33,7 +33,7 @@ class FleetPool(ClientMembers):
             await for_each(lambda name: admission.revoke(self._nomad, name), sorted(names))
             await enrolment.release(self._nomad, self._site, self._group, names)
         except SchedulerError:
-            if not self._force:
+            if not self._permitted.without_pool:
                 raise
 
     async def forget_others(self, names: frozenset[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vdc.errors import NodeError, SchedulerError
 from vdc.provider.many import for_each
+from vdc.provider.permissions import Permissions
 from vdc.scheduler.autopilot import cluster_health, takes_part
 from vdc.scheduler.client import Nomad
 from vdc.scheduler.idle import until_idle
@@ -27,18 +28,26 @@ class ClientMembers:
         group: The group, the scheduler's ``node_class``.
         ready_s: Seconds that a new node gets to become ready.
         drain_s: Seconds that a node's work gets to move.
-        force: Stop at the deadline what has not moved, instead of keeping the node.
+        permitted: Whether work that has to go is stopped and not moved, and whether a scheduler
+            that does not answer keeps it.
     """
 
     def __init__(
-        self, nomad: Nomad, site: str, group: str, *, ready_s: int, drain_s: int, force: bool
+        self,
+        nomad: Nomad,
+        site: str,
+        group: str,
+        *,
+        ready_s: int,
+        drain_s: int,
+        permitted: Permissions,
     ) -> None:
         self._nomad = nomad
         self._site = site
         self._group = group
         self._ready_s = ready_s
         self._drain_s = drain_s
-        self._force = force
+        self._permitted = permitted
         self._watch = _NodeWatch(nomad)
 
     def at_once(self, count: int) -> int:
@@ -65,7 +74,7 @@ class ClientMembers:
         try:
             known = await self._watch.now()
         except SchedulerError:
-            if self._force:  # nobody is left to ask, and the user has said to go on
+            if self._permitted.without_pool:
                 return {}
             raise
         # A node that is down has no work left to move: the scheduler has placed it elsewhere.
@@ -74,7 +83,7 @@ class ClientMembers:
         nomad = self._nomad
         # All before the first is drained, so that no work moves to one that goes as well.
         await for_each(lambda node: nomad.set_eligible(node.id, eligible=False), alive)
-        await for_each(lambda node: nomad.drain(node.id, force=self._force), alive)
+        await for_each(lambda node: nomad.drain(node.id, force=self._permitted.stop_work), alive)
         left: dict[str, list[Allocation]] = {}
         for one in await until_idle(nomad, [node.id for node in alive], self._drain_s):
             left.setdefault(one.node_id, []).append(one)
@@ -113,16 +122,16 @@ class ServerMembers:
             there is a cluster.
         count: How many servers there are to be.
         settle_s: Seconds that the cluster gets to become healthy after a change.
-        force: Ask nobody whether the cluster can do without a server.
+        unhealthy: Ask nobody whether the cluster can do without a server.
     """
 
     def __init__(
-        self, servers: Sequence[Nomad], count: int, *, settle_s: int = 180, force: bool = False
+        self, servers: Sequence[Nomad], count: int, *, settle_s: int = 180, unhealthy: bool = False
     ) -> None:
         self._servers = servers
         self._count = count
         self._settle_s = settle_s
-        self._force = force
+        self._unhealthy = unhealthy
 
     def at_once(self, count: int) -> int:
         """One: the others are the majority."""
@@ -130,7 +139,7 @@ class ServerMembers:
 
     async def spare(self, name: str, *, replaced: bool) -> None:
         """Waits until every server takes part and is healthy; there is no event for that."""
-        if self._force or not self._servers:
+        if self._unhealthy or not self._servers:
             return
         if replaced and self._count < _REDUNDANT:
             raise NodeError(

@@ -12,7 +12,8 @@ from vdc.provider.resource import Resource
 
 
 def _kinds() -> Iterator[Any]:
-    # Each offers owners(stack), reap(stack, keep), and GROUP, its node group, or fleet(inputs).
+    # Each offers owners(stack), reap(stack, keep, forget_silent), and GROUP, its node group, or
+    # fleet(inputs).
     return (_kind(name) for name in NAMES)
 
 
@@ -25,13 +26,16 @@ def owners(stack: str) -> frozenset[str]:
     return frozenset(owner for kind in _kinds() for owner in kind.owners(stack))
 
 
-async def reap(stack: str, keep: frozenset[str]) -> list[str]:
+async def reap(stack: str, keep: frozenset[str], forget_silent: bool = False) -> list[str]:
     """Removes what bears the stack's mark and has no owner among ``keep``.
 
     For what a killed run left before it was recorded. Returns the names of removed nodes. An
-    empty ``keep`` is the end of the stack: its pool service ends too.
+    empty ``keep`` is the end of the stack: its pool service ends too. A machine or host that does
+    not answer is an error, or, with ``forget_silent``, forgotten.
     """
-    removed = [name for kind in _kinds() for name in await kind.reap(stack, keep)]
+    removed: list[str] = []
+    for kind in _kinds():
+        removed += await kind.reap(stack, keep, forget_silent)
     if not keep:
         await _resources("service").end(stack)
     return removed

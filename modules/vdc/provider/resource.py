@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
-
-FORCE_VARIABLE = "VDC_FORCE_DRAIN"
-"""Set to 1 by ``--force``: work that has not moved is stopped, and a pool that does not answer
-keeps nothing from being removed."""
-
-
-def forced() -> bool:
-    """Whether the user has said to go on without those that do not answer."""
-    return os.environ.get(FORCE_VARIABLE) == "1"
 
 
 def fixed(old: object, new: object, way_out: str = "destroy the stack first") -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vdc.client.profile import Profile
 from vdc.errors import PoolError
 from vdc.home import Home
-from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Call, Inputs, Made, Outputs, Resource
 
 if TYPE_CHECKING:
     from vdc.client import PoolClient
@@ -67,7 +68,7 @@ class App(Resource[AppInputs]):
         try:
             await asyncio.to_thread(_stop, inputs)
         except PoolError as error:
-            if error.status == 404 or (not error.status and forced()):
+            if error.status == 404 or (not error.status and permitted().without_pool):
                 return
             raise
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
+from vdc.provider.permissions import permitted
 from vdc.provider.pki import Pair, due_for_renewal, issue, names_in, new_authority, new_issuer
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, fixed
 
@@ -25,7 +26,7 @@ _JOIN_CA = "join_ca"
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
-Reap = Callable[[str, frozenset[str]], Awaitable[list[str]]]
+Reap = Callable[[str, frozenset[str], bool], Awaitable[list[str]]]
 
 
 class AuthorityInputs(Inputs):
@@ -114,7 +115,7 @@ class Authority(Resource[AuthorityInputs]):
 
     async def delete(self, call: Call, inputs: AuthorityInputs, old: Outputs) -> None:
         """Ends what nobody else recorded."""
-        await self._reap(inputs.stack, frozenset())
+        await self._reap(inputs.stack, frozenset(), permitted().forget_silent)
 
 
 def _kept(leaf: str, old: Outputs, fresh: Outputs) -> tuple[str, ...]:

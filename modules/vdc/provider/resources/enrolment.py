@@ -21,7 +21,8 @@ from vdc.provider.enrolment import (
 )
 from vdc.provider.machines import MachineInputs, briefing, rendered, software
 from vdc.provider.offering import offer
-from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
@@ -125,7 +126,7 @@ class Enrolment(Resource[EnrolmentInputs]):
             async with _connect(inputs) as nomad:
                 await dismiss(nomad, inputs.site, inputs.group)
         except SchedulerError as error:
-            if forced():  # nobody is left to ask, and the user has said to go on
+            if permitted().without_pool:
                 return
             raise StackError(
                 f"group {inputs.group} of site {inputs.site} may still join: {error}; if the "

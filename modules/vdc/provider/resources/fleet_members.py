@@ -11,7 +11,8 @@ from vdc.provider.connection import SchedulerInputs, recognised
 from vdc.provider.drivers.fleet import Fleet, Instance
 from vdc.provider.fleet_pool import FleetPool
 from vdc.provider.fleets import Converged, Want, converge, surplus
-from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.wire import has_unknown
 
 
@@ -134,7 +135,7 @@ class Members(Resource[MembersInputs]):
                 inputs.group,
                 ready_s=inputs.ready_s,
                 drain_s=inputs.drain_deadline_s,
-                force=forced(),
+                permitted=permitted(),
             )
 
 

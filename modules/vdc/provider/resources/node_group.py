@@ -13,7 +13,8 @@ from vdc.provider.connection import SchedulerInputs, recognised
 from vdc.provider.drivers import Driver, Members, NodeFacts
 from vdc.provider.groups import Converged, converge, remove
 from vdc.provider.members import ClientMembers, ServerMembers
-from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.wire import has_unknown
 from vdc.scheduler.client import Nomad
 
@@ -183,7 +184,7 @@ class NodeGroup(Resource[GroupT]):
         if inputs.role == "server":
             driver = self.driver(inputs, None)
             async with _servers(inputs, await driver.owned()) as servers:
-                yield driver, ServerMembers(servers, inputs.count, force=forced())
+                yield driver, ServerMembers(servers, inputs.count, unhealthy=permitted().unhealthy)
             return
         if inputs.scheduler is None:
             raise StackError(f"group {inputs.group} was not told where the scheduler is")
@@ -195,7 +196,7 @@ class NodeGroup(Resource[GroupT]):
                 inputs.group,
                 ready_s=self.ready_s(inputs),
                 drain_s=inputs.drain_deadline_s,
-                force=forced(),
+                permitted=permitted(),
             )
             yield self.driver(inputs, nomad), members
 

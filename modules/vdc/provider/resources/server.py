@@ -14,7 +14,8 @@ from vdc.declaration.os import Init
 from vdc.errors import NodeError, StackError
 from vdc.provider.machines import BundleInputs, MachineInputs, briefing, rendered
 from vdc.provider.members import ServerMembers
-from vdc.provider.resource import Call, Drift, Made, Outputs, Resource, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Call, Drift, Made, Outputs, Resource
 from vdc.provider.wire import has_unknown
 
 # The one before it was perhaps made anew, and boots and fetches its software first.
@@ -103,7 +104,9 @@ async def _spared(inputs: ServerInputs) -> None:
         raise StackError(f"server {inputs.name} was not told how to ask for its cluster's health")
     addresses = [f"https://{at(one, layout.PORTS.http)}" for one in inputs.server_addresses]
     async with inputs.scheduler.each(addresses) as servers:
-        members = ServerMembers(servers, inputs.count, settle_s=_SETTLE_S, force=forced())
+        members = ServerMembers(
+            servers, inputs.count, settle_s=_SETTLE_S, unhealthy=permitted().unhealthy
+        )
         try:
             await members.spare(inputs.name, replaced=True)
         except NodeError as error:

@@ -27,6 +27,6 @@ def owners(_stack: str) -> frozenset[str]:
     return frozenset()
 
 
-async def reap(_stack: str, _keep: Collection[str]) -> list[str]:
+async def reap(_stack: str, _keep: Collection[str], _forget_silent: bool = False) -> list[str]:
     """Nothing to remove, for the same reason; ``vdc reap`` asks the cloud."""
     return []

@@ -50,7 +50,7 @@ class LibvirtDriver:
         admit: See :data:`Admit`.
         revoke: See :data:`Revoke`.
         living: See :data:`~vdc.provider.drivers.libvirt.fleet.Living`.
-        force: Whether a node on a host that does not answer is forgotten when it is to go.
+        forget_silent: Whether a node on a host that does not answer is forgotten when it is to go.
         payload: What is delivered beside the user data.
         send: Writes a volume's content.
     """
@@ -64,7 +64,7 @@ class LibvirtDriver:
         admit: Admit,
         revoke: Revoke,
         living: Living,
-        force: bool = False,
+        forget_silent: bool = False,
         payload: Payload | None = None,
         send: Send = transfer.send,
     ) -> None:
@@ -74,7 +74,7 @@ class LibvirtDriver:
         self._admit = admit
         self._revoke = revoke
         self._living = living
-        self._force = force
+        self._forget_silent = forget_silent
         self._payload = payload
         self._send = send
         self._names = Names(template.realm)
@@ -122,7 +122,7 @@ class LibvirtDriver:
         """Removes the machine and its volumes; what it shared with others goes with ``tidy``."""
         sight = await self._sight()
         if name in sight.lost:
-            if not self._force:
+            if not self._forget_silent:
                 raise self._fleet.unknown(name, sight)
             await self._revoke(name)
             self._fleet.drop(name, sight)

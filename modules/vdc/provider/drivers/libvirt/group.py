@@ -29,7 +29,8 @@ from vdc.provider.drivers.libvirt.model import (
 )
 from vdc.provider.drivers.libvirt.names import Names, realm
 from vdc.provider.machines import MachineInputs, briefing, software
-from vdc.provider.resource import Inputs, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Inputs
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
 
@@ -125,7 +126,7 @@ class LibvirtNodeGroup(NodeGroup[LibvirtInputs]):
             admit=gate.admit,
             revoke=gate.revoke,
             living=living,
-            force=forced(),
+            forget_silent=permitted().forget_silent,
             payload=Payload(packed.path, packed.sha256, Home.of_user().cache / "disks"),
         )
 

@@ -13,7 +13,6 @@ from vdc.provider.drivers.libvirt.ledger import Ledger
 from vdc.provider.drivers.libvirt.names import Names
 from vdc.provider.drivers.libvirt.removal import remove
 from vdc.provider.drivers.libvirt.survey import survey
-from vdc.provider.resource import forced
 
 
 def owners(stack: str) -> set[str]:
@@ -21,14 +20,14 @@ def owners(stack: str) -> set[str]:
     return {known.owner for _, known in ledger.all_of(stack)}
 
 
-async def reap(stack: str, keep: Collection[str]) -> list[str]:
+async def reap(stack: str, keep: Collection[str], forget_silent: bool = False) -> list[str]:
     """Removes a stack's nodes whose owner is not to be kept; returns their names.
 
     Only for what no state records any more: nothing is drained.
 
     Raises:
         NodeError: A host does not answer; what is on it is remembered for the next time, unless
-            the user has said ``--force``.
+            ``forget_silent``.
     """
     gone: list[str] = []
     problems: list[str] = []
@@ -41,7 +40,7 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
             try:
                 gone += await place.run(partial(_reap, known))
             except NodeError as error:
-                if not (forced() and isinstance(error, HostError)):
+                if not (forget_silent and isinstance(error, HostError)):
                     problems.append(str(error))
         if len(problems) == failed:
             ledger.save(file, Ledger(realm=known.realm, owner=known.owner))

@@ -72,11 +72,11 @@ def owners(stack: str) -> set[str]:
     return {mark.owner for _, mark in marks.marked(marks.nodes_dir(stack))}
 
 
-async def reap(stack: str, keep: Collection[str]) -> list[str]:
+async def reap(stack: str, keep: Collection[str], _forget_silent: bool = False) -> list[str]:
     """Removes a stack's nodes on this machine whose owner is not to be kept; returns their names.
 
     With the last of them goes their folder.
-    Only for what no state records any more: nothing is drained.
+    Only for what no state records any more: nothing is drained. This machine is never silent.
     """
     gone = [(f, mark) for f, mark in marks.marked(marks.nodes_dir(stack)) if mark.owner not in keep]
     for folder, _ in gone:

@@ -13,7 +13,6 @@ from vdc.provider.drivers.openstack.cloud import cloud
 from vdc.provider.drivers.openstack.driver import OpenstackDriver
 from vdc.provider.drivers.openstack.model import Template
 from vdc.provider.drivers.openstack.trail import Step, Trail
-from vdc.provider.resource import forced
 
 
 def owners(stack: str) -> frozenset[str]:
@@ -21,14 +20,14 @@ def owners(stack: str) -> frozenset[str]:
     return frozenset(step.owner for step in trail.steps(stack))
 
 
-async def reap(stack: str, keep: Collection[str]) -> list[str]:
+async def reap(stack: str, keep: Collection[str], forget_silent: bool = False) -> list[str]:
     """Removes a stack's nodes whose owner is not to be kept; returns their names.
 
     Only for what no state records any more: nothing is drained.
 
     Raises:
         NodeError: A cloud does not answer; what is there is remembered for the next time, unless
-            the user has said ``--force``.
+            ``forget_silent``.
     """
     gone: list[str] = []
     problems: list[str] = []
@@ -39,7 +38,7 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
         try:
             gone += await driver.clear()
         except NodeError as error:
-            if not forced():
+            if not forget_silent:
                 problems.append(str(error))
                 continue
         Trail(trail.folder(stack), step).leave()

@@ -8,7 +8,6 @@ from vdc.errors import NodeError
 from vdc.provider.drivers.ssh.driver import SshDriver, remove
 from vdc.provider.drivers.ssh.group import SshNodeGroup
 from vdc.provider.drivers.ssh.trail import Trail
-from vdc.provider.resource import forced
 
 __all__ = ["GROUP", "SshDriver", "owners", "reap"]
 
@@ -20,14 +19,15 @@ def owners(stack: str) -> set[str]:
     return {step.owner for step in Trail.of_stack(stack).steps()}
 
 
-async def reap(stack: str, keep: Collection[str]) -> list[str]:
+async def reap(stack: str, keep: Collection[str], forget_silent: bool = False) -> list[str]:
     """Removes a stack's nodes whose owner is not to be kept; returns their names.
 
     On machines that this user's runs have touched. Only for what no state records any more:
     nothing is drained.
 
     Raises:
-        NodeError: A machine does not answer; it is remembered for the next time.
+        NodeError: A machine does not answer; it is remembered for the next time, unless
+            ``forget_silent``.
     """
     trail = Trail.of_stack(stack)
     gone: list[str] = []
@@ -36,7 +36,7 @@ async def reap(stack: str, keep: Collection[str]) -> list[str]:
         if step.owner in keep:
             continue
         try:
-            await remove(step, force=forced())
+            await remove(step, forget_silent=forget_silent)
         except NodeError as error:
             problems.append(f"node {step.node}: {error}")
             continue

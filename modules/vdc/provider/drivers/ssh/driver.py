@@ -30,7 +30,7 @@ class SshDriver:
         bundle: The archive of the template's software.
         door: The pool's.
         trail: Where it is kept which machines were touched.
-        force: Whether a machine that does not answer is forgotten when its node is to go.
+        forget_silent: Whether a machine that does not answer is forgotten when its node is to go.
     """
 
     # Each is a connection and some sums; a thousand machines are looked at within a minute.
@@ -45,7 +45,7 @@ class SshDriver:
         door: Door,
         trail: Trail,
         *,
-        force: bool,
+        forget_silent: bool,
     ) -> None:
         self.digest = template.digest
         self._template = template
@@ -55,7 +55,7 @@ class SshDriver:
         self._bundle = bundle
         self._door = door
         self._trail = trail
-        self._force = force
+        self._forget_silent = forget_silent
         self._gone: set[str] = set()
         self._room = asyncio.Semaphore(self.at_once)
 
@@ -106,7 +106,7 @@ class SshDriver:
 
     async def delete(self, name: str) -> None:
         """Ends the agent and its tasks and removes all of ours, the mark last."""
-        await remove(self._step(name), force=self._force)
+        await remove(self._step(name), forget_silent=self._forget_silent)
         await self._door.revoke(name)
         self._gone.add(name)
         self._trail.forget(name)
@@ -155,18 +155,19 @@ class SshDriver:
         return mark
 
 
-async def remove(step: Step, *, force: bool) -> None:
+async def remove(step: Step, *, forget_silent: bool) -> None:
     """Takes a node off its machine; a machine that is not that node, or no more, is left alone.
 
     Raises:
-        NodeError: The machine does not answer, unless ``force``; or something is still there.
+        NodeError: The machine does not answer, unless ``forget_silent``; or something is still
+            there.
     """
     try:
         async with login(step.machine, step.key) as remote:
             if (await marks.look(remote, "")).holds(step.owner, step.node):
                 await uninstall(remote)
     except UnreachableNodeError as error:
-        if not force:
+        if not forget_silent:
             raise NodeError(
                 f"{error}. Its node is not removed; if the machine is gone for good, run with "
                 "--force to forget it"

@@ -14,7 +14,8 @@ from vdc.provider.drivers.ssh.preflight import Wanted
 from vdc.provider.drivers.ssh.template import Template
 from vdc.provider.drivers.ssh.trail import Trail
 from vdc.provider.machines import MachineInputs, briefing, software
-from vdc.provider.resource import Call, Made, Outputs, forced
+from vdc.provider.permissions import permitted
+from vdc.provider.resource import Call, Made, Outputs
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
 
@@ -67,7 +68,7 @@ class SshNodeGroup(NodeGroup[SshInputs]):
             packed.path,
             door(inputs, nomad),
             Trail.of_stack(inputs.stack),
-            force=forced(),
+            forget_silent=permitted().forget_silent,
         )
 
     async def create(self, call: Call, inputs: SshInputs) -> Made:
