@@ -6,7 +6,7 @@ per place that the user did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -69,7 +69,8 @@ def _is_misplaced(missing: Misfit, found: dict[tuple[Path, bool], Misfit]) -> bo
 
 @cache
 def _validator() -> Validator:
-    kind: type[Validator] = extend(Draft202012Validator, {"x-form": _check_form})  # type: ignore[no-untyped-call]
+    keywords = {"x-form": _check_form, "oneOf": _check_choice}
+    kind: type[Validator] = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
     return kind(shipped())
 
 
@@ -85,6 +86,26 @@ def _check_form(
         yield ValidationError(error.message, cause=error)
 
 
+def _check_choice(
+    validator: Any, branches: list[Schema], value: object, schema: Schema
+) -> Iterator[ValidationError]:
+    """Looks only into the branch that is chosen: a site is read once, not once for each kind."""
+    _, branch = _choice(schema, value)
+    found = [] if branch is None else [*validator.descend(value, branches[branch], None, branch)]
+    if found or branch is None:
+        yield ValidationError("", context=found)
+
+
+def _choice(schema: Schema, value: object) -> tuple[Mapping[str, int], int | None]:
+    """The branches by the word that chooses each, and the one that is chosen if one is."""
+    values = {reference: word for word, reference in schema["discriminator"]["mapping"].items()}
+    branches = {values[branch["$ref"]]: index for index, branch in enumerate(schema["oneOf"])}
+    if not isinstance(value, dict):
+        return branches, 0  # each of them says that a mapping belongs here
+    word = value.get(schema["discriminator"]["propertyName"])
+    return branches, branches.get(word) if isinstance(word, str) else None
+
+
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     """Follows a choice between schemas into the one that the user chose."""
     schema: Any = error.schema
@@ -94,20 +115,17 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     if error.validator != "oneOf":
         yield error
         return
-    key, mapping = schema["discriminator"]["propertyName"], schema["discriminator"]["mapping"]
-    values = {reference: value for value, reference in mapping.items()}
-    branches = {values[branch["$ref"]]: index for index, branch in enumerate(schema["oneOf"])}
-    value = error.instance
-    chosen = value.get(key) if isinstance(value, dict) else next(iter(branches))
-    if isinstance(chosen, str) and chosen in branches:
+    key: str = schema["discriminator"]["propertyName"]
+    value: Any = error.instance
+    branches, branch = _choice(schema, value)
+    if branch is not None:
         for inner in error.context or ():
-            if inner.relative_schema_path[0] == branches[chosen]:
-                yield from _leaves(inner)
+            yield from _leaves(inner)
         return
     known = f"known {key}s: {', '.join(branches)}"
     choice = {"enum": list(branches), "title": f"a known {key}", "description": known}
-    if isinstance(value, dict) and key in value:
-        yield ValidationError("", "enum", [key], instance=chosen, schema=choice, parent=error)
+    if key in value:
+        yield ValidationError("", "enum", [key], instance=value[key], schema=choice, parent=error)
     else:
         holder = {"properties": {key: choice}, "required": [key]}
         yield ValidationError("", "required", instance=value, schema=holder, parent=error)
