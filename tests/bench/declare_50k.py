@@ -12,18 +12,33 @@ import resource
 import sys
 import time
 from itertools import pairwise
-from unittest import mock
 
 import yaml
 
 from vdc.declaration.document import read
 from vdc.declaration.loader import check_data
-from vdc.declaration.sites import local
 from vdc.plan import plan
 
 MOST_SECONDS = 3.0
 MOST_MB = 500
 
+# The servers are on this machine; so many workers only a cloud bears.
+HEAD = """\
+name: bench
+control:
+  site: here
+  addresses: [10.0.0.1]
+sites:
+  here:
+    kind: local
+  cloud:
+    kind: openstack
+    cloud: mycloud
+    network: {name: shared}
+    image: debian-12
+    os: {name: debian, version: "12"}
+    groups:
+"""
 GROUP = """\
       group-{number}:
         count: {count}
@@ -37,9 +52,8 @@ GROUP = """\
 
 
 def declaration(groups: int, count: int) -> bytes:
-    head = "name: bench\ncontrol: {site: here}\nsites:\n  here:\n    kind: local\n    groups:\n"
     body = (GROUP.format(number=number, count=count) for number in range(groups))
-    return (head + "".join(body)).encode()
+    return (HEAD + "".join(body)).encode()
 
 
 def main() -> int:
@@ -54,9 +68,7 @@ def main() -> int:
     marks.append(time.perf_counter())
     read(data, "bench.yaml")
     marks.append(time.perf_counter())
-    # The one rule that a single machine cannot keep at this size; all others hold.
-    with mock.patch.object(local, "MOST_AGENTS", sys.maxsize):
-        checked = check_data(data, "bench.yaml")
+    checked = check_data(data, "bench.yaml")
     marks.append(time.perf_counter())
     made = plan(checked.declaration)
     nodes = [node for group in made.groups for node in group.nodes]
