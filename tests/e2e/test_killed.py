@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,13 +17,11 @@ from e2e.remains import processes_of
 
 pytestmark = pytest.mark.real
 
-# An `up` takes longer than this, so that nearly every moment drawn from it is one to be killed at.
-UP_S = 4.0
 RELEASED = "released the lock of an interrupted run"
 
 
 def chance(seed: int) -> random.Random:
-    """Moments that are the same in every run."""
+    """Parts of a whole that are the same in every run."""
     return random.Random(seed)  # noqa: S311 - nothing secret hangs on it
 
 
@@ -46,6 +45,17 @@ def kill_within(place: Checkout, moment_s: float, *command: str) -> Cut:
         return Cut(killed=True, locked=place.locked())
     assert process.wait(60) == 0, place.last_words.read_text()
     return Cut(killed=False)
+
+
+def whole(place: Checkout, *command: str) -> float:
+    """How long ``pulumi`` is at work when nobody kills it, in seconds."""
+    process = place.begin(*command)
+    pulumi = eventually("pulumi is started", lambda: pulumi_of(process))
+    begun = time.monotonic()
+    pulumi.wait(place.patience_s)
+    length = time.monotonic() - begun
+    assert process.wait(60) == 0, place.last_words.read_text()
+    return length
 
 
 def kill_once(place: Checkout, what: str, holds: Callable[[], bool], *command: str) -> None:
@@ -111,10 +121,17 @@ def test_a_group_that_a_killed_up_had_begun_and_nothing_declares_is_gone(fresh: 
 @pytest.mark.long
 def test_up_converges_after_a_kill_at_any_of_twenty_moments(fresh: Checkout) -> None:
     """First ups, growths and shrinkings in turn; one that has finished counts as no moment."""
+    lengths = {}
+    for workers in (3, 5, 2):
+        fresh.declare(workers=workers)
+        lengths[workers] = whole(fresh, "up", "--yes")
+    fresh.vdc("destroy", "--yes")
+    print(f"whole: {lengths}")
+
     draw, killed = chance(2), 0
     while killed < 20:
-        for workers in (3, 5, 2):
-            moment = draw.uniform(0, UP_S)
+        for workers, length in lengths.items():
+            moment = draw.uniform(0, length)
             fresh.declare(workers=workers)
             cut = kill_within(fresh, moment, "up", "--yes")
             print(f"{workers} nodes, after {moment:.1f} s: {cut}")
