@@ -178,10 +178,6 @@ class ReadModel:
         """Running instances of a task group."""
         return len(self._running.get((job_id, group), ()))
 
-    def app_jobs(self) -> Iterator[Job]:
-        """Jobs that are apps."""
-        return (job for job in self.jobs.values() if job.fact(APP) == job.id)
-
     def run_jobs(self) -> Iterator[Job]:
         """Jobs that are runs."""
         return (job for job in self.jobs.values() if job.fact(RUN))

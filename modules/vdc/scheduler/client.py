@@ -284,7 +284,3 @@ class Nomad:
         except SchedulerError as error:
             if error.status != 404:
                 raise
-
-    async def collect_garbage(self) -> None:
-        """Asks servers and agents to drop ended jobs, evaluations and allocations now."""
-        await self.call("PUT", "/v1/system/gc")
