@@ -16,7 +16,7 @@ import pytest
 from nomad_lab import NomadLab, nomad_lab
 from vdc.bootstrap import layout
 from vdc.bootstrap.agent import TlsFiles
-from vdc.bootstrap.control import ServiceKeys, pool_endpoints, service_config
+from vdc.bootstrap.control import PoolService, Seat, ServiceKeys, pool_endpoints
 from vdc.client.profile import Profile
 from vdc.home import Home
 from vdc.provider import pki, processes, settings
@@ -49,11 +49,13 @@ class Machines:
         own = self.config(name).parent
         for file, text in {**self.keys.files, "ca.pem": self.lab.authority.cert}.items():
             processes.write_private(own / file, text)
-        told = service_config(
-            "dc", host=SERVERS[name], port=layout.POOL_PORT,
-            endpoints=pool_endpoints(tuple(SERVERS.values())), schedulers=[self.lab.address],
-            keys=own, ca=own / "ca.pem", packages=own / "packages", bundles=own / "bundles",
-            audit=own / "audit.jsonl",
+        service = PoolService("dc", pool_endpoints(tuple(SERVERS.values())), self.keys)
+        told = service.config(
+            Seat(
+                SERVERS[name], layout.POOL_PORT, (self.lab.address,),
+                keys=own, ca=own / "ca.pem", packages=own / "packages", bundles=own / "bundles",
+                audit=own / "audit.jsonl",
+            )
         )  # fmt: skip
         processes.write_private(self.config(name), json.dumps(told))
         command = [sys.executable, "-m", "vdc.pool", "--config", str(self.config(name))]

@@ -51,8 +51,33 @@ class ServiceKeys:
 
 
 @dataclass(frozen=True)
+class Seat:
+    """Where one instance of the pool service runs.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on.
+        schedulers: ``https://host:port`` of the scheduler's servers, in the order of trial.
+        keys: Folder of :attr:`ServiceKeys.files`.
+        ca: The data centre's CA.
+        packages: Where software of packages is unpacked.
+        bundles: Holds what nodes fetch.
+        audit: Gets a line for each node that asked to join.
+    """
+
+    host: str
+    port: int
+    schedulers: tuple[str, ...]
+    keys: Path
+    ca: Path
+    packages: Path
+    bundles: Path
+    audit: Path
+
+
+@dataclass(frozen=True)
 class PoolService:
-    """The pool service, as every server has it.
+    """The pool service, as every instance has it.
 
     Attributes:
         datacenter: The data centre's name.
@@ -63,6 +88,30 @@ class PoolService:
     datacenter: str
     endpoints: tuple[str, ...]
     keys: ServiceKeys
+
+    def config(self, seat: Seat) -> dict[str, Any]:
+        """One instance's ``service.json``: what never changes while it runs."""
+        return {
+            "name": self.datacenter,
+            "host": seat.host,
+            "port": seat.port,
+            "endpoints": list(self.endpoints),
+            "cert_file": str(seat.keys / "cert.pem"),
+            "key_file": str(seat.keys / "key.pem"),
+            "scheduler": {
+                "addresses": list(seat.schedulers),
+                "ca_file": str(seat.ca),
+                "cert_file": str(seat.keys / "scheduler-cert.pem"),
+                "key_file": str(seat.keys / "scheduler-key.pem"),
+            },
+            "join": {
+                "cert_file": str(seat.keys / "join-cert.pem"),
+                "key_file": str(seat.keys / "join-key.pem"),
+                "bundles_dir": str(seat.bundles),
+                "audit_file": str(seat.audit),
+            },
+            "packages_dir": str(seat.packages),
+        }
 
 
 @dataclass(frozen=True)
@@ -99,70 +148,19 @@ class Carry:
         own = self.addresses.get(name, "")
         # Its own server first: that one is there whenever the service is.
         ordered = (own, *(address for address in self.addresses.values() if address != own))
-        told = service_config(
-            pool.datacenter,
-            host=own,
-            port=layout.POOL_PORT,
-            endpoints=pool.endpoints,
-            schedulers=[f"https://{at(address, layout.PORTS.http)}" for address in ordered],
+        seat = Seat(
+            own,
+            layout.POOL_PORT,
+            tuple(f"https://{at(address, layout.PORTS.http)}" for address in ordered),
             keys=layout.POOL,
             ca=layout.CA,
             packages=layout.POOL_DATA / "packages",
             bundles=layout.POOL_DATA / "bundles",
             audit=layout.POOL_LOG / "audit.jsonl",
         )
+        told = pool.config(seat)
         texts = {"service.json": json.dumps(told) + "\n", **pool.keys.files}
         return {layout.POOL / file: text for file, text in texts.items()}
-
-
-def service_config(
-    name: str,
-    *,
-    host: str,
-    port: int,
-    endpoints: Sequence[str],
-    schedulers: Sequence[str],
-    keys: Path,
-    ca: Path,
-    packages: Path,
-    bundles: Path,
-    audit: Path,
-) -> dict[str, Any]:
-    """The pool service's ``service.json``: what never changes while it runs.
-
-    Args:
-        name: The data centre's name.
-        host: Address to listen on.
-        port: Port to listen on.
-        endpoints: Where others reach it, ``https://host:port``.
-        schedulers: ``https://host:port`` of the scheduler's servers, in the order of trial.
-        keys: Folder of :attr:`ServiceKeys.files`.
-        ca: The data centre's CA.
-        packages: Where software of packages is unpacked.
-        bundles: Holds what nodes fetch.
-        audit: Gets a line for each node that asked to join.
-    """
-    return {
-        "name": name,
-        "host": host,
-        "port": port,
-        "endpoints": list(endpoints),
-        "cert_file": str(keys / "cert.pem"),
-        "key_file": str(keys / "key.pem"),
-        "scheduler": {
-            "addresses": list(schedulers),
-            "ca_file": str(ca),
-            "cert_file": str(keys / "scheduler-cert.pem"),
-            "key_file": str(keys / "scheduler-key.pem"),
-        },
-        "join": {
-            "cert_file": str(keys / "join-cert.pem"),
-            "key_file": str(keys / "join-key.pem"),
-            "bundles_dir": str(bundles),
-            "audit_file": str(audit),
-        },
-        "packages_dir": str(packages),
-    }
 
 
 def pool_endpoints(names: Sequence[str], port: int = layout.POOL_PORT) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from vdc.bootstrap.control import ServiceKeys, service_config
+from vdc.bootstrap.control import PoolService, Seat
 from vdc.errors import NodeError
 from vdc.home import Home
 from vdc.provider import processes
@@ -64,22 +64,14 @@ class ServiceHere:
             return ""
 
     async def start(
-        self,
-        name: str,
-        endpoints: Sequence[str],
-        schedulers: Sequence[str],
-        ca_cert: str,
-        keys: ServiceKeys,
-        digest: str,
+        self, service: PoolService, schedulers: Sequence[str], ca_cert: str, digest: str
     ) -> None:
         """Writes its files and starts it, unless it runs from just these; waits until it listens.
 
         Args:
-            name: The data centre's name.
-            endpoints: Where others reach it, ``https://host:port``.
+            service: What it is to be.
             schedulers: ``https://host:port`` of each scheduler server.
             ca_cert: The data centre's CA, PEM.
-            keys: What it proves itself with.
             digest: Of all the service is started from.
 
         Raises:
@@ -89,28 +81,25 @@ class ServiceHere:
         if running and self.digest == digest:
             return
         await processes.stop(running)
-        port = self.port
-        for file, text in {**keys.files, self.ca.name: ca_cert}.items():
+        for file, text in {**service.keys.files, self.ca.name: ca_cert}.items():
             processes.write_private(self._folder / file, text)
         home = Home.of_user()
-        config = service_config(
-            name,
-            host=self._host,
-            port=port,
-            endpoints=endpoints,
-            schedulers=schedulers,
+        seat = Seat(
+            self._host,
+            self.port,
+            tuple(schedulers),
             keys=self._folder,
             ca=self.ca,
             packages=home.packages,
             bundles=home.bundles,
             audit=self._folder / "audit.jsonl",
         )
-        told = json.dumps({**config, "digest": digest}, indent=2)
+        told = json.dumps({**service.config(seat), "digest": digest}, indent=2)
         processes.write_private(self._config, told + "\n")
         log = self._folder / "service.log"
         command = [sys.executable, "-m", "vdc.pool", "--config", str(self._config)]
         process = processes.start(command, self._folder, log, _fetching())
-        await processes.wait_listening(process, self._host, port, log, _LISTEN_S)
+        await processes.wait_listening(process, seat.host, seat.port, log, _LISTEN_S)
 
     async def end(self) -> None:
         """Ends the process and removes its files; idempotent."""

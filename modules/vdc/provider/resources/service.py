@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import vdc
 from vdc.bootstrap import layout
-from vdc.bootstrap.control import ServiceKeys, pool_endpoints
+from vdc.bootstrap.control import PoolService, ServiceKeys, pool_endpoints
 from vdc.client.profile import Profile
 from vdc.errors import SchedulerError
 from vdc.home import Home
@@ -153,10 +153,8 @@ class Service(Resource[ServiceInputs]):
         if inputs.servers:
             processes.write_private(here.ca, ca_cert)
         else:
-            schedulers = inputs.scheduler.addresses
-            await here.start(
-                inputs.datacenter, inputs.endpoints, schedulers, ca_cert, inputs.keys, digest
-            )
+            service = PoolService(inputs.datacenter, inputs.endpoints, inputs.keys)
+            await here.start(service, inputs.scheduler.addresses, ca_cert, digest)
         declared = settings.digest(inputs.settings)
         async with Answers(ca_cert, inputs.operator_token) as answers:
             waiting = [
