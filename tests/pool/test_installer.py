@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from vdc.client.models import InstallRequest
 from vdc.errors import PackageError, SchedulerError
 from vdc.pool.installer import Installer
 from vdc.pool.records import AppRecord, AppStore
@@ -160,9 +161,8 @@ class _Life:
         self.installer = Installer(self.store, _FakeStage(world), self.told.append)
 
     async def install(self, name="web", token=TOKEN, package="hello", version=None, **options):
-        return await self.installer.install(
-            package, name, options, version, token, exists=self.exists
-        )
+        request = InstallRequest(package=package, name=name, options=options, version=version)
+        return await self.installer.install(request, token, exists=self.exists)
 
     def exists(self, name):
         job = self.world.jobs.get(name)

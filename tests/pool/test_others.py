@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vdc.client.models import InstallRequest
 from vdc.pool import others
 from vdc.pool.installer import Installer
 from vdc.pool.others import Others
@@ -122,9 +123,8 @@ class Life:
         return holder in self.alive
 
     async def install(self, name: str = "web") -> AppRecord:
-        return await self.installer.install(
-            "hello", name, {}, None, "caller", exists=lambda _: False
-        )
+        request = InstallRequest(package="hello", name=name)
+        return await self.installer.install(request, "caller", exists=lambda _: False)
 
     async def heard(self, *told: tuple[str, str]) -> None:
         async with asyncio.timeout(10):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vdc.client.models import Progress
+from vdc.client.models import InstallRequest, Progress
 from vdc.errors import SchedulerError, VdcError
 from vdc.pool.records import AppRecord, AppStore, canonical
 from vdc.pool.refusal import RefusalError
@@ -101,24 +101,14 @@ class Installer:
         self.progress: dict[str, Progress] = {}
 
     async def install(
-        self,
-        package: str,
-        name: str,
-        options: Mapping[str, Any],
-        version: str | None,
-        token: str,
-        *,
-        exists: Callable[[str], bool],
+        self, request: InstallRequest, token: str, *, exists: Callable[[str], bool]
     ) -> AppRecord:
         """Begins an installation, or an update of the options in place.
 
         The same package with the same options again is a success that changes nothing.
 
         Args:
-            package: Its name in the library.
-            name: The app's name.
-            options: As given; the package's schema checks them.
-            version: The only version that will do; None for the library's.
+            request: What is to be installed; the package's schema checks the options.
             token: The caller's; judged by the scheduler before anything is written.
             exists: Whether the app's job is still there and not stopped.
 
@@ -126,44 +116,45 @@ class Installer:
             PackageError: No such package, or the options do not fit it.
             RefusalError: It is being installed already (409), or does not fit (422).
         """
+        name = request.name
         known = self._store.get(name)
-        wanted = self._stage.package(package)
-        if version is not None and version != wanted.version:
-            raise RefusalError(
-                400, f"the library has {package} {wanted.version}, not {version}",
-                "leave the version out to take that",
-            )  # fmt: skip
-        order = Order(wanted, wanted.check(options), token, known.user if known else None)
-        text = canonical(order.options)
-        if known is not None and known.under_way:
-            raise RefusalError(409, f"{name} is being installed already ({known.phase})")
-        if known is not None and known.package != package and exists(name):
-            raise RefusalError(
-                409, f"{name} is an app of the package {known.package}", "choose another name"
-            )
+        order = self._order(request, known, token)
+        if known is not None:
+            _require_room(known, request, exists)
         plan, user = await self._stage.plan(name, order)
         order = replace(order, user=user)
-        if (
-            known is not None
-            and known.phase == "healthy"
-            and known.asks_for(package, wanted.version, text)
-            and exists(name)
-        ):
+        record = AppRecord(
+            name, request.package, order.package.version, canonical(order.options),
+            "fetching", user=user, holder=self._me, index=known.index if known else 0,
+        )  # fmt: skip
+        if known is not None and known.is_well_as(record) and exists(name):
             return known
         if known is not None and known.phase == "failed" and not plan.changes:
             # The same job again would change nothing, its failed instances included.
             await self._stage.clear(name, token)
-        record = AppRecord(
-            name, package, wanted.version, text, "fetching", user=user, holder=self._me
-        )
-        try:
-            record = await self._store.put(replace(record, index=known.index if known else 0))
-        except ConflictError as error:
-            await self._store.refresh(name)
-            raise RefusalError(409, f"{name} is being installed already") from error
+        record = await self._put_first(record)
         self._announce(record)
         self._begin(name, self._drive(record, order))
         return record
+
+    def _order(self, request: InstallRequest, known: AppRecord | None, token: str) -> Order:
+        """What is to be installed, checked against the library."""
+        package = self._stage.package(request.package)
+        if request.version not in (None, package.version):
+            raise RefusalError(
+                400, f"the library has {request.package} {package.version}, not {request.version}",
+                "leave the version out to take that",
+            )  # fmt: skip
+        user = known.user if known else None
+        return Order(package, package.check(request.options), token, user)
+
+    async def _put_first(self, record: AppRecord) -> AppRecord:
+        """Writes the record of an installation, unless somebody else has begun one."""
+        try:
+            return await self._store.put(record)
+        except ConflictError as error:
+            await self._store.refresh(record.name)
+            raise RefusalError(409, f"{record.name} is being installed already") from error
 
     async def stop(self, name: str, token: str, *, purge: bool) -> None:
         """Stops an app, also in the middle of its installation.
@@ -291,6 +282,16 @@ class Installer:
                 continue
             self._announce(written)
             return written
+
+
+def _require_room(known: AppRecord, request: InstallRequest, exists: Callable[[str], bool]) -> None:
+    """The name is free for another installation, or the app is one of the same package."""
+    if known.under_way:
+        raise RefusalError(409, f"{known.name} is being installed already ({known.phase})")
+    if known.package != request.package and exists(known.name):
+        raise RefusalError(
+            409, f"{known.name} is an app of the package {known.package}", "choose another name"
+        )
 
 
 def _line(error: Exception) -> str:

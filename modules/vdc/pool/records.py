@@ -49,9 +49,10 @@ class AppRecord:
         decoded: dict[str, Any] = json.loads(self.options)
         return decoded
 
-    def asks_for(self, package: str, version: str, options: str) -> bool:
-        """Whether it is just this that was installed."""
-        return (self.package, self.version, self.options) == (package, version, options)
+    def is_well_as(self, wanted: AppRecord) -> bool:
+        """Whether it is healthy, and just what is wanted."""
+        asked = (wanted.package, wanted.version, wanted.options)
+        return self.phase == "healthy" and (self.package, self.version, self.options) == asked
 
 
 def canonical(options: Mapping[str, Any]) -> str:

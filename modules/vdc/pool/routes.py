@@ -135,10 +135,7 @@ async def install(request: InstallRequest, parts: Parts, caller: Changer) -> App
     await parts.library()
     if request.name.startswith("run-"):
         raise RefusalError(400, "name: names that begin with run- are for runs")
-    record = await parts.installer.install(
-        request.package, request.name, request.options, request.version, caller.token,
-        exists=parts.app_runs,
-    )  # fmt: skip
+    record = await parts.installer.install(request, caller.token, exists=parts.app_runs)
     return parts.app(record)
 
 
@@ -155,9 +152,8 @@ async def scale(name: str, request: ScaleRequest, parts: Parts, caller: Changer)
     record = await parts.record(name)
     package = (await parts.library()).get(record.package)
     options = package.scaled(record.chosen, request.count, request.group)
-    record = await parts.installer.install(
-        record.package, name, options, None, caller.token, exists=parts.app_runs
-    )
+    again = InstallRequest(package=record.package, name=name, options=options)
+    record = await parts.installer.install(again, caller.token, exists=parts.app_runs)
     return parts.app(record)
 
 
