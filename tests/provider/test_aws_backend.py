@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -182,6 +186,58 @@ def test_nobody_at_the_address(declared, monkeypatch):
     (line,) = said(declared())
     assert line.startswith("sites.frankfurt.region: cannot be asked (got eu-central-1)")
     cloud.shared.cache_clear()
+
+
+@contextmanager
+def refusing(code: str) -> Iterator[str]:
+    """The address of an EC2 that answers whatever it is asked with this refusal."""
+    body = f"<Response><Errors><Error><Code>{code}</Code><Message>No.</Message></Error></Errors>"
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(403 if "Unauthorized" in code else 503)
+            self.end_headers()
+            self.wfile.write(f"{body}<RequestID>r</RequestID></Response>".encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("code", "blamed"),
+    [
+        ("UnauthorizedOperation", "profile: has a credential that may not ask"),
+        ("AccessDenied", "profile: has a credential that may not ask"),
+        ("AuthFailure", "profile: has no credential that AWS takes"),
+        ("RequestLimitExceeded", ": cannot be asked"),
+        ("InternalError", ": cannot be asked"),
+    ],
+)
+def test_a_refusal_is_no_fault_of_the_region(declared, monkeypatch, tmp_path, code, blamed):
+    (tmp_path / "config").write_text(
+        "[profile lab]\naws_access_key_id=a\naws_secret_access_key=b\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr(cloud, "_ATTEMPTS", 1)
+    cloud.shared.cache_clear()
+    with refusing(code) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", address)
+        (line,) = said(declared(profile="lab"))
+    cloud.shared.cache_clear()
+    where = "sites.frankfurt" if blamed.startswith(":") else "sites.frankfurt."
+    assert line.startswith(f"{where}{blamed}: AWS eu-central-1: Describe")
+    assert line.endswith(f": No. ({code})")
+
+
+def test_a_right_that_only_one_service_denies_is_the_credentials_too():
+    assert cloud._refusal("AccessDeniedException") is cloud.RightsError
 
 
 def marked(sort: str, marks) -> dict:

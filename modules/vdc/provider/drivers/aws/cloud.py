@@ -34,6 +34,30 @@ class AwsError(NodeError):
         self.code = code
 
 
+class AccountError(AwsError):
+    """The credential is another account's than the declared one's."""
+
+
+class CredentialError(AwsError):
+    """There is no credential, or none that AWS takes."""
+
+
+class RightsError(AwsError):
+    """The credential is good, and may not do this."""
+
+
+class SilentError(AwsError):
+    """Nobody answers where the region should be."""
+
+
+# In AWS's words; its services do not agree on one for the same thing.
+_OF_CREDENTIAL = (
+    *("AuthFailure", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"),
+    *("SignatureDoesNotMatch", "UnrecognizedClientException", "RequestExpired"),
+)
+_OF_RIGHTS = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
+
+
 class Aws:
     """Clients of one account's services; safe for calls from many threads.
 
@@ -87,10 +111,11 @@ class Aws:
             code, text = str(said.get("Code", "")), str(said.get("Message", ""))
             line = " ".join(text.split()) or code
             operation = error.operation_name
-            raise AwsError(f"AWS {self.region}: {operation}: {line} ({code})", code) from error
+            refused = _refusal(code)
+            raise refused(f"AWS {self.region}: {operation}: {line} ({code})", code) from error
         except (BotoCoreError, ResponseParserError) as error:
             line = " ".join(str(error).split())
-            raise AwsError(f"AWS {self.region}: {line}") from error
+            raise _failure(error)(f"AWS {self.region}: {line}") from error
 
     def _asked(self, question: Callable[[Aws], T]) -> T:
         with self.named():
@@ -115,10 +140,31 @@ class Aws:
     def _check_account(self) -> None:
         found = self._client("sts").get_caller_identity()["Account"]
         if found != self.account:
-            raise AwsError(
+            raise AccountError(
                 f"the credential is of account {found}, and {self.account} is declared; "
                 "sign in to that one, or name its profile"
             )
+
+
+def _refusal(code: str) -> type[AwsError]:
+    """What AWS's word for a refusal means."""
+    if code in _OF_CREDENTIAL:
+        return CredentialError
+    return RightsError if code in _OF_RIGHTS else AwsError
+
+
+def _failure(error: Exception) -> type[AwsError]:
+    """What it means that the SDK has no answer to show."""
+    from botocore import exceptions as known
+
+    without_credential = (
+        *(known.NoCredentialsError, known.PartialCredentialsError, known.CredentialRetrievalError),
+        *(known.ProfileNotFound, known.TokenRetrievalError, known.SSOError),
+    )
+    if isinstance(error, without_credential):
+        return CredentialError
+    unheard = (known.HTTPClientError, known.ConnectionError, known.InvalidRegionError)
+    return SilentError if isinstance(error, unheard) else AwsError
 
 
 @cache

@@ -12,17 +12,19 @@ from vdc.declaration.os import SystemVersion
 from vdc.declaration.sites.aws import AwsGroup, AwsSite, Spot
 from vdc.declaration.sites.aws.images import parameter
 from vdc.declaration.sites.aws.subnets import FIRST, LAST, takes
-from vdc.errors import NodeError
 from vdc.plan import NodeGroup, Plan, Site
 from vdc.plan.tags import DATACENTER, GROUP, SITE, ours
-from vdc.provider.drivers.aws.cloud import Aws, AwsError
+from vdc.provider.drivers.aws.cloud import (
+    AccountError,
+    Aws,
+    AwsError,
+    CredentialError,
+    RightsError,
+    SilentError,
+)
 from vdc.provider.drivers.aws.reaping import of_site
 from vdc.provider.drivers.aws.types import Types, is_standard, quota
 
-_OF_CREDENTIAL = (
-    *("AuthFailure", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"),
-    *("SignatureDoesNotMatch", "UnrecognizedClientException", "AccessDenied"),
-)
 _UNKNOWN = "is none of the region's types"
 
 
@@ -53,24 +55,36 @@ def _findings(aws: Aws, plan: Plan, site: Site, declared: AwsSite, stack: str) -
     return list(dict.fromkeys(asked.findings))
 
 
-def _unasked(here: Path, declared: AwsSite, error: NodeError) -> Finding:
-    """Nobody answers, or not to us: of the declaration, one of three values is to blame."""
-    said, code = str(error), error.code if isinstance(error, AwsError) else ""
-    if "is declared; sign in" in said:
-        return Finding(
-            (*here, "account"), f"is not the credential's (got {declared.account}): {said}",
-            "name the profile of this account, or declare the account that you are signed in to",
-        )  # fmt: skip
-    if code in _OF_CREDENTIAL or "redential" in said or "rofile" in said:
-        return Finding(
-            (*here, "profile") if declared.profile else here,
-            f"has no credential that AWS takes: {said}",
-            "sign in with AWS's own tools, or name the profile that holds a good credential",
-        )
-    return Finding(
-        (*here, "region"), f"cannot be asked (got {declared.region}): {said}",
-        "write the code of a region that the account has switched on",
-    )  # fmt: skip
+def _unasked(here: Path, declared: AwsSite, error: AwsError) -> Finding:
+    """Nobody answers, or not to us: which of the declared values is to blame, if it is one."""
+    signed_in: Path = (*here, "profile") if declared.profile else here
+    match error:
+        case AccountError():
+            return Finding(
+                (*here, "account"),
+                f"is not the credential's (got {declared.account}): {error}",
+                "name the profile of this account, or declare the account that you are signed in "
+                "to",
+            )
+        case CredentialError():
+            return Finding(
+                signed_in,
+                f"has no credential that AWS takes: {error}",
+                "sign in with AWS's own tools, or name the profile that holds a good credential",
+            )
+        case RightsError():
+            return Finding(
+                signed_in,
+                f"has a credential that may not ask: {error}",
+                "give its user or role this right, or name the profile of one that has it",
+            )
+        case SilentError():
+            return Finding(
+                (*here, "region"),
+                f"cannot be asked (got {declared.region}): {error}",
+                "write the code of a region that the account has switched on",
+            )
+    return Finding(here, f"cannot be asked: {error}", "mend that, then run vdc preflight again")
 
 
 def _standing(aws: Aws, datacenter: str, stack: str) -> Counter[tuple[str, str]]:
