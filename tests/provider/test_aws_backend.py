@@ -22,7 +22,7 @@ from vdc.errors import NodeError
 from vdc.plan import plan
 from vdc.plan.tags import tags
 from vdc.provider.drivers import aws
-from vdc.provider.drivers.aws import cloud
+from vdc.provider.drivers.aws import cloud, quota
 from vdc.provider.drivers.aws.sorts import SORTS
 
 pytestmark = pytest.mark.real
@@ -31,6 +31,7 @@ CASES = Path(__file__).parents[1] / "cases"
 IMAGE = "ami-12c6146b"
 """One that the server knows from the start."""
 OURS = tags("dc", "dev", "frankfurt", "workers", "2036-12-31")
+SHARED = tags("dc", "dev", "frankfurt")
 FOREIGN = tags("dc", "prod", "frankfurt", "workers")
 
 
@@ -58,13 +59,16 @@ def declared(tmp_path):
     """A plan with one site in AWS, changed as a test wants it."""
     whole = yaml.safe_load((CASES / "declaration.ok.aws.yaml").read_text())
 
-    def made(group: dict | None = None, control: dict | None = None, **changes):
+    def made(
+        group: dict | None = None, control: dict | None = None, more: dict | None = None, **changes
+    ):
         site = whole["sites"]["frankfurt"] | {"profile": None, "image": IMAGE, **changes}
         small = {"cpu": 2, "memory": "4GiB", "disk": "40GiB"}
         group = {"count": 3, "size": small, "instance_types": ["t3.medium"], **(group or {})}
         site["groups"] = {"workers": {k: v for k, v in group.items() if v is not None}}
         site = {key: value for key, value in site.items() if value is not None}
         sites = {"here": {"kind": "local"}, "frankfurt": site}
+        sites |= {name: site | changed for name, changed in (more or {}).items()}
         file = tmp_path / "dev.yaml"
         top = {**whole, "name": "dc", "sites": sites}
         file.write_text(yaml.safe_dump({**top, "control": control} if control else top))
@@ -73,12 +77,14 @@ def declared(tmp_path):
     return made
 
 
-def site_of(planned):
-    return next(site for site in planned.sites if site.name == "frankfurt")
+def site_of(planned, name: str = "frankfurt"):
+    return next(site for site in planned.sites if site.name == name)
 
 
-def said(planned) -> list[str]:
-    found = asyncio.run(aws.BACKEND.preflight(planned, site_of(planned), "dev"))
+def said(planned, name: str = "frankfurt", level: str = "error") -> list[str]:
+    """What is found of one level, when there is nothing of the other."""
+    found = asyncio.run(aws.BACKEND.preflight(planned, site_of(planned, name), "dev"))
+    assert {f.level for f in found} <= {level}
     return [f"{dotted(f.path)}: {f.message}" for f in found]
 
 
@@ -157,6 +163,98 @@ def test_a_quota_that_nobody_tells_is_no_finding(declared):
     with pytest.raises(Exception, match="NoSuchResource"):
         client("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")
     assert said(declared({"count": 1000})) == []
+
+
+@pytest.fixture
+def limited(monkeypatch):
+    """The account may have so much of what the server has no quota for."""
+    most = quota.Account.most
+
+    def limited(**limits: int):
+        given = {getattr(quota, name): value for name, value in limits.items()}
+        monkeypatch.setattr(
+            quota.Account, "most", lambda self, limit: given.get(limit, most(self, limit))
+        )
+
+    return limited
+
+
+def test_virtual_cpus_are_counted_with_those_of_a_replacement(declared, limited):
+    groups = "sites.frankfurt.groups"
+    limited(FIRM=5)
+    assert said(declared()) == [
+        (
+            f"{groups}: needs 6 more virtual CPUs of standard on-demand instances, and 0 of the "
+            "account's 5 are in use"
+        )
+    ]
+    limited(FIRM=7)
+    assert said(declared(), level="warning") == [
+        (
+            f"{groups}: leaves no room to replace machines: that takes 2 more virtual CPUs of "
+            "standard on-demand instances for a while, and 0 of the account's 7 are in use"
+        )
+    ]
+    limited(FIRM=8)
+    assert said(declared()) == []
+    limited(FIRM=6, SPOT=5)
+    assert said(declared({"spot": {"on_demand": 1}}), level="warning") == [
+        (
+            f"{groups}: leaves no room to replace machines: that takes 2 more virtual CPUs of "
+            "standard spot instances for a while, and 0 of the account's 5 are in use"
+        )
+    ]
+
+
+def test_sites_of_one_account_and_region_are_counted_together(declared, limited):
+    second = {"network": {"cidr": "10.71.0.0/16"}}
+    limited(FIRM=14)
+    planned = declared(more={"second": second})
+    assert said(planned) == []
+    assert said(planned, "second", "warning") == [
+        (
+            "sites.second.groups: with the sites before it leaves no room to replace machines: "
+            "that takes 4 more virtual CPUs of standard on-demand instances for a while, and 0 of "
+            "the account's 14 are in use"
+        )
+    ]
+
+
+def test_a_type_of_another_family_is_not_passed_over_in_silence(declared, limited):
+    limited(FIRM=0)
+    assert said(declared({"instance_types": ["g4dn.xlarge"]}), level="warning") == [
+        (
+            "sites.frankfurt.groups.workers.instance_types.0: counts against a quota of its own "
+            "family, which was not asked (got g4dn.xlarge)"
+        )
+    ]
+    assert said(declared({"instance_types": ["g4dn.xlarge"], "count": 0})) == []
+
+
+def test_a_vpc_more_than_there_may_be(declared):
+    for part in range(4):  # beside the account's first
+        client("ec2").create_vpc(CidrBlock=f"10.8{part}.0.0/16")
+    assert said(declared()) == [
+        "sites.frankfurt.network.cidr: needs 1 more VPCs, and 5 of the account's 5 are in use"
+    ]
+    client("ec2").create_vpc(CidrBlock="10.70.0.0/16", **marked("vpc", SHARED))
+    assert said(declared()) == [], "its own stands already"
+
+
+def test_an_elastic_address_more_than_there_may_be(declared, limited):
+    limited(ADDRESSES=1)
+    assert said(declared()) == []
+    client("ec2").allocate_address(Domain="vpc")
+    assert said(declared()) == [
+        (
+            "sites.frankfurt.egress: needs 1 more elastic addresses, and 1 of the account's 1 are "
+            "in use"
+        )
+    ]
+    assert said(declared(egress="public")) == []
+    client("ec2").create_vpc(CidrBlock="10.70.0.0/16", **marked("vpc", SHARED))
+    client("ec2").allocate_address(Domain="vpc", **marked("elastic-ip", SHARED))
+    assert said(declared()) == [], "its own stands already"
 
 
 def test_a_credential_of_another_account(declared):

@@ -12,6 +12,8 @@ from typing import Literal
 Path = tuple[str | int, ...]
 """Where in a document: keys of mappings and indices of lists, from the top."""
 
+Level = Literal["error", "warning"]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -29,7 +31,7 @@ class Finding:
     path: Path
     message: str
     remedy: str
-    level: Literal["error", "warning"] = "error"
+    level: Level = "error"
     rests_on: tuple[Path, ...] = ()
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
-from vdc.declaration.finding import Finding, Path
+from vdc.declaration.finding import Finding, Level, Path
 from vdc.declaration.os import SystemVersion
-from vdc.declaration.sites.aws import AwsGroup, AwsSite, Spot
+from vdc.declaration.sites.aws import AwsGroup, AwsSite
 from vdc.declaration.sites.aws.images import parameter
 from vdc.declaration.sites.aws.subnets import FIRST, LAST, takes
 from vdc.plan import NodeGroup, Plan, Site
-from vdc.plan.tags import DATACENTER, GROUP, SITE, ours
 from vdc.provider.drivers.aws.cloud import (
     AccountError,
     Aws,
@@ -22,8 +20,9 @@ from vdc.provider.drivers.aws.cloud import (
     RightsError,
     SilentError,
 )
+from vdc.provider.drivers.aws.quota import ADDRESSES, LIMITS, VPCS, Account, Limit, is_standard
 from vdc.provider.drivers.aws.reaping import of_site
-from vdc.provider.drivers.aws.types import Types, is_standard, quota
+from vdc.provider.drivers.aws.types import Types
 
 _UNKNOWN = "is none of the region's types"
 
@@ -39,20 +38,32 @@ async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
 
 
 def _findings(aws: Aws, plan: Plan, site: Site, declared: AwsSite, stack: str) -> Sequence[Finding]:
-    asked = _Asked(aws, ("sites", site.name), declared)
+    types = Types(aws)
+    account = Account(aws, types, plan.name, stack)
+    asked = _Asked(aws, ("sites", site.name), declared, types)
     asked.zones()
     asked.network()
-    standing = _standing(aws, plan.name, stack)
     for group in site.groups:
-        more = max(0, group.count - standing[site.name, group.name])
         if group.role == "server":
-            asked.servers(group, plan.control.addresses, more)
+            asked.servers(group, plan.control.addresses)
         else:
             own = declared.groups[group.name]
             asked.image(group, own)
-            asked.types(group, own, more)
-    asked.quota()
+            asked.types(group, own)
+        asked.family(group, account)
+    asked.quotas(account, site, _before(plan, site, declared))
     return list(dict.fromkeys(asked.findings))
+
+
+def _before(plan: Plan, site: Site, declared: AwsSite) -> Mapping[Site, AwsSite]:
+    """The sites of the same account and region that are served before this one."""
+    found: dict[Site, AwsSite] = {}
+    for other in plan.sites[: plan.sites.index(site)]:
+        if other.kind == site.kind:
+            theirs = AwsSite.model_validate_json(other.declared)
+            if (theirs.account, theirs.region) == (declared.account, declared.region):
+                found[other] = theirs
+    return found
 
 
 def _unasked(here: Path, declared: AwsSite, error: AwsError) -> Finding:
@@ -87,33 +98,16 @@ def _unasked(here: Path, declared: AwsSite, error: AwsError) -> Finding:
     return Finding(here, f"cannot be asked: {error}", "mend that, then run vdc preflight again")
 
 
-def _standing(aws: Aws, datacenter: str, stack: str) -> Counter[tuple[str, str]]:
-    """How many instances of each group there are already, by site and group."""
-    chosen = [
-        {"Name": f"tag:{DATACENTER}", "Values": [datacenter]},
-        {"Name": "instance-state-name", "Values": ["pending", "running"]},
-    ]
-    counted: Counter[tuple[str, str]] = Counter()
-    for reservation in aws.pages("ec2", "describe_instances", "Reservations", Filters=chosen):
-        for raw in reservation["Instances"]:
-            tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", ())}
-            if ours(tags, datacenter, stack):
-                counted[tags.get(SITE, ""), tags.get(GROUP, "")] += 1
-    return counted
-
-
 class _Asked:
     """One region's answers, and what they say of a declaration."""
 
-    def __init__(self, aws: Aws, here: Path, declared: AwsSite) -> None:
+    def __init__(self, aws: Aws, here: Path, declared: AwsSite, types: Types) -> None:
         self.findings: list[Finding] = []
         self._aws = aws
         self._ec2 = aws.client("ec2")
         self._here = here
         self._declared = declared
-        self._types = Types(aws)
-        self._need = {False: 0, True: 0}
-        """Virtual CPUs that are to come: bought firmly, and of the market."""
+        self._types = types
         self._blocks: dict[str, IPv4Network] = {}
         """Of the existing VPC's subnets."""
 
@@ -165,8 +159,8 @@ class _Asked:
             here = (*self._here, "groups", group.name)
             self._image(here, own.image, own.os or self._declared.os)
 
-    def servers(self, group: NodeGroup, addresses: Sequence[str], more: int) -> None:
-        """Whether there are such control servers; what they take of the quota is kept."""
+    def servers(self, group: NodeGroup, addresses: Sequence[str]) -> None:
+        """Whether there can be such control servers."""
         declared, kind = self._declared, self._declared.instance_type or ""
         self._image(self._here, declared.image, declared.os)
         known = self._types.named([kind]).get(kind)
@@ -174,8 +168,6 @@ class _Asked:
         if lack:
             path = (*self._here, "instance_type")
             self._say(path, f"{lack} (got {kind})", "write a type that has the size of control:")
-        elif known and is_standard(kind):
-            self._need[False] += more * known.cpus
         parts = [part for id_, part in self._blocks.items() if id_ in declared.network.subnets]
         for index, address in enumerate(addresses):
             if parts and not any(takes(part, address) for part in parts):
@@ -205,8 +197,8 @@ class _Asked:
                 "take the image of this architecture, or declare the other one",
             )
 
-    def types(self, group: NodeGroup, own: AwsGroup, more: int) -> None:
-        """Whether there are such machines; what those to come take of the quota is kept."""
+    def types(self, group: NodeGroup, own: AwsGroup) -> None:
+        """Whether there are such machines."""
         os = own.os or self._declared.os
         path = (*self._here, "groups", group.name)
         known = self._types.named(own.instance_types)
@@ -219,31 +211,53 @@ class _Asked:
                     f"{lack} (got {name})",
                     "write another type, or leave all out for those that have the size",
                 )
-        if own.instance_types:
-            chosen = known.get(own.instance_types[0])
-        else:
-            chosen = self._types.smallest(group.size, os.arch)
-            if chosen is None:
-                self._say((*path, "size"), "is larger than every type", "declare a smaller one")
-        if chosen and is_standard(chosen.name):
-            kept = own.spot.on_demand if isinstance(own.spot, Spot) else 0
-            firm = min(more, kept) if own.spot else more
-            self._need[False] += firm * chosen.cpus
-            self._need[True] += (more - firm) * chosen.cpus
+        if not (own.instance_types or self._types.smallest(group.size, os.arch)):
+            self._say((*path, "size"), "is larger than every type", "declare a smaller one")
 
-    def quota(self) -> None:
-        """Whether the account may run what is to come."""
-        for spot, need in self._need.items():
-            if not need:
+    def family(self, group: NodeGroup, account: Account) -> None:
+        """A family with a quota of its own is said to be one that nobody has looked at."""
+        kind = account.kind(group, self._declared)
+        if kind and not is_standard(kind.name) and account.more(group):
+            server = (*self._here, "instance_type")
+            of_group = (*self._here, "groups", group.name, "instance_types", 0)
+            self._say(
+                server if group.role == "server" else of_group,
+                f"counts against a quota of its own family, which was not asked (got {kind.name})",
+                "see in Service Quotas, Amazon EC2, that it leaves room",
+                level="warning",
+            )
+
+    def quotas(self, account: Account, site: Site, before: Mapping[Site, AwsSite]) -> None:
+        """Whether the account may have what is to come, after what the sites before it get."""
+        own = account.need(site, self._declared)
+        every = [own, *(account.need(*other) for other in before.items())]
+        paths: Mapping[Limit, Path] = {
+            VPCS: (*self._here, "network", "cidr"),
+            ADDRESSES: (*self._here, "egress"),
+        }
+        for limit in LIMITS:
+            most = account.most(limit) if own.lasting[limit] or own.passing[limit] else None
+            if most is None:
                 continue
-            there = quota(self._aws, self._types, spot=spot)
-            if there.most is not None and there.used + need > there.most:
-                which = "spot" if spot else "on-demand"
+            used = account.used(limit)
+            lasting = sum(need.lasting[limit] for need in every)
+            passing = sum(need.passing[limit] for need in every)
+            path = paths.get(limit, (*self._here, "groups"))
+            with_others = "with the sites before it " if before else ""
+            in_use = f"and {used} of the account's {most} are in use"
+            if own.lasting[limit] and used + lasting > most:
                 self._say(
-                    (*self._here, "groups"),
-                    f"needs {need} more virtual CPUs of standard {which} instances, and "
-                    f"{there.used} of the account's {there.most} are in use",
-                    "have the quota raised (Service Quotas, Amazon EC2), or declare fewer machines",
+                    path,
+                    f"{with_others}needs {lasting} more {limit.noun}, {in_use}",
+                    "have the quota raised (Service Quotas), or declare less",
+                )
+            elif used + lasting + passing > most:
+                self._say(
+                    path,
+                    f"{with_others}leaves no room to replace machines: that takes {passing} more "
+                    f"{limit.noun} for a while, {in_use}",
+                    "have the quota raised (Service Quotas) before the next change of a template",
+                    level="warning",
                 )
 
     def _named(self, path: Path, name: str | None) -> str | None:
@@ -263,5 +277,5 @@ class _Asked:
             return None
         return str(answer["Parameter"]["Value"])
 
-    def _say(self, path: Path, message: str, remedy: str) -> None:
-        self.findings.append(Finding(path, message, remedy))
+    def _say(self, path: Path, message: str, remedy: str, level: Level = "error") -> None:
+        self.findings.append(Finding(path, message, remedy, level=level))

@@ -1,4 +1,4 @@
-"""Instance types, and how many virtual CPUs of them an account may run."""
+"""The instance types of a region."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from vdc.provider.drivers.aws.cloud import Aws
 
 _MACHINES = {"amd64": "x86_64", "arm64": "arm64"}
 _IN_A_FILTER = 200
-_STANDARD = "acdhimrtz"
-"""First letters of the families that one quota counts together; the others have one each."""
-_QUOTAS = {False: "L-1216C47A", True: "L-34B43A08"}
-"""Of running standard instances: of those that are bought firmly, and of the market's."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +50,13 @@ class Type:
         return ""
 
 
-@dataclass(frozen=True)
-class Quota:
-    """Virtual CPUs of standard instances; ``most`` is None where AWS does not say."""
-
-    used: int
-    most: int | None
-
-
 class Types:
     """The types that a region has, asked for as far as they are needed."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._known: dict[str, Type | None] = {}
+        self._smallest: dict[tuple[Size, str], Type | None] = {}
 
     def named(self, names: Iterable[str]) -> Mapping[str, Type]:
         """Those of these names that there are."""
@@ -82,6 +71,11 @@ class Types:
 
     def smallest(self, size: Size, arch: str) -> Type | None:
         """The one of today with the fewest CPUs, and then the least memory, that has the size."""
+        if (size, arch) not in self._smallest:
+            self._smallest[size, arch] = self._found(size, arch)
+        return self._smallest[size, arch]
+
+    def _found(self, size: Size, arch: str) -> Type | None:
         today = {"Name": "current-generation", "Values": ["true"]}
         machines = {"Name": "processor-info.supported-architecture", "Values": [_MACHINES[arch]]}
         fit = [kind for kind in self._asked(today, machines) if not kind.lacks(size, arch)]
@@ -91,29 +85,3 @@ class Types:
         chosen = {"Filters": list(filters)}
         raws = self._aws.pages("ec2", "describe_instance_types", "InstanceTypes", **chosen)
         return [Type.of(raw) for raw in raws]
-
-
-def is_standard(name: str) -> bool:
-    """Whether it counts against the quota of :func:`quota`."""
-    return name[0] in _STANDARD
-
-
-def quota(aws: Aws, types: Types, *, spot: bool) -> Quota:
-    """What the account runs of standard instances in the region, and may run."""
-    from botocore.exceptions import ClientError
-
-    states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    running = [
-        raw["InstanceType"]
-        for reservation in aws.pages("ec2", "describe_instances", "Reservations", Filters=states)
-        for raw in reservation["Instances"]
-        if is_standard(raw["InstanceType"]) and (raw.get("InstanceLifecycle") == "spot") is spot
-    ]
-    known = types.named(running)
-    used = sum(known[name].cpus for name in running if name in known)
-    try:
-        client = aws.client("service-quotas")
-        found = client.get_service_quota(ServiceCode="ec2", QuotaCode=_QUOTAS[spot])
-    except ClientError:
-        return Quota(used, None)  # to ask is a right of its own, which nothing else here needs
-    return Quota(used, int(found["Quota"]["Value"]))
