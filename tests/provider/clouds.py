@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ class Cloud:
         stuck: Ids that it refuses to remove.
         lying: Ids that it says are gone and still shows.
         findings: What its preflight answers.
+        ending: How often it is asked what is left of a thing before that is gone, by id.
+        answer_s: How long a removal's answer takes.
+        looks: How often it was asked what is left.
+        busy: How many removals it has been asked for at the same time, at most.
         asks: Called with the site before every answer; raises what the back end is to raise.
     """
 
@@ -32,11 +37,16 @@ class Cloud:
     stuck: set[str] = field(default_factory=set)
     lying: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    ending: dict[str, int] = field(default_factory=dict)
+    answer_s: float = 0.0
+    looks: int = 0
+    busy: int = 0
     asks: Callable[[Site], None] = lambda _site: None
+    _at_work: int = 0
 
     @property
     def backend(self) -> Backend:
-        return Backend(self._preflight, self._found, self._remove)
+        return Backend(self._preflight, self._found, self._remove, self._left)
 
     def kind(self, name: str) -> ModuleType:
         """Registers it as a kind, as a kind's package does; the caller takes it out again."""
@@ -55,11 +65,27 @@ class Cloud:
         return [thing for thing in self.things if wanted <= thing.tags.items()]
 
     async def _remove(self, site: Site, thing: Thing) -> None:
+        self._at_work += 1
+        self.busy = max(self.busy, self._at_work)
+        await asyncio.sleep(self.answer_s)
+        self._at_work -= 1
         self.removed.append(thing.id)
         if thing.id in self.stuck:
             raise NodeError("409 it is in use")
-        if thing.id not in self.lying:
+        if thing.id not in self.lying and thing.id not in self.ending:
             self.things.remove(thing)
+
+    async def _left(self, site: Site, things: Sequence[Thing]) -> Sequence[Thing]:
+        self.asks(site)
+        self.looks += 1
+        gone = {thing.id for thing in things if self._goes(thing.id)}
+        self.things = [thing for thing in self.things if thing.id not in gone]
+        there = {thing.id for thing in self.things} - self.lying
+        return [thing for thing in things if thing.id in there]
+
+    def _goes(self, known: str) -> bool:
+        self.ending[known] = self.ending.get(known, 0) - 1
+        return self.ending[known] == 0
 
 
 def thing(

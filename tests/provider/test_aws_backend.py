@@ -22,7 +22,7 @@ from vdc.errors import NodeError
 from vdc.plan import plan
 from vdc.plan.tags import tags
 from vdc.provider.drivers import aws
-from vdc.provider.drivers.aws import cloud, quota
+from vdc.provider.drivers.aws import cloud, quota, reaping
 from vdc.provider.drivers.aws.sorts import SORTS
 
 pytestmark = pytest.mark.real
@@ -420,12 +420,37 @@ def test_everything_of_a_stack_is_found_and_goes_and_nothing_foreign(declared):
     foreign = {(thing.sort, thing.id) for thing in things(planned, "prod")}
     assert len(foreign) == len(SORTS)
 
+    waited_for = {"auto-scaling-group", "instance", "volume", "nat-gateway"}
+    left = asyncio.run(aws.BACKEND.left(site_of(planned), ours))
+    assert {thing.sort for thing in left} == waited_for
+
     for thing in sorted(ours, key=lambda thing: thing.rank):
         asyncio.run(aws.BACKEND.remove(site_of(planned), thing))
     assert things(planned, "dev") == []
+    assert asyncio.run(aws.BACKEND.left(site_of(planned), ours)) == []
     assert {(thing.sort, thing.id) for thing in things(planned, "prod")} == foreign
     for thing in ours:  # gone already
         asyncio.run(aws.BACKEND.remove(site_of(planned), thing))
+
+
+@pytest.mark.parametrize("tags_of", ["_role_tags", "_profile_tags"])
+def test_a_role_that_vanishes_while_all_are_listed_is_passed_over(declared, monkeypatch, tags_of):
+    everything(OURS)
+    read = getattr(reaping, tags_of)
+
+    def vanish(asked, arn):
+        iam, name = client("iam"), "vdc-dev"
+        if any(one["Roles"] for one in iam.list_instance_profiles()["InstanceProfiles"]):
+            iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)
+        iam.delete_role_policy(RoleName=name, PolicyName="drained")
+        iam.delete_role(RoleName=name)
+        iam.delete_instance_profile(InstanceProfileName=name)
+        return read(asked, arn)
+
+    monkeypatch.setattr(reaping, tags_of, vanish)
+    found = {thing.sort for thing in things(declared(), "dev")}
+    assert "instance-profile" not in found
+    assert "vpc" in found
 
 
 def test_what_is_somebody_elses_by_now_is_left_alone(declared):

@@ -13,6 +13,7 @@ from vdc.declaration.kinds import NAMES
 from vdc.declaration.registry import KINDS
 from vdc.errors import MissingExtraError, NodeError
 from vdc.plan import Control, Plan
+from vdc.provider import leftovers
 from vdc.provider.backends import backend, preflight
 from vdc.provider.leftovers import carried, mentioned, remove, unrecorded
 
@@ -114,6 +115,39 @@ def test_what_cannot_go_keeps_what_it_may_need_and_no_other_site(cloud):
         "net": "not tried: what may need it is still there",
     }
     assert {one.id for one in cloud.things} == {"one", "net"}
+
+
+def test_what_takes_its_time_to_go_holds_up_what_it_needs_and_nothing_else(cloud, monkeypatch):
+    monkeypatch.setattr(leftovers, "_ASK_AGAIN_S", 0.0)
+    cloud.things = [thing("slow"), thing("fast"), thing("net", 1)]
+    cloud.ending = {"slow": 3}
+    said = []
+    assert not asyncio.run(remove(listed(NORTH), "dc", "blue", said.append))
+    assert cloud.removed == ["fast", "slow", "net"]
+    assert [line.rpartition("(")[2] for line in said] == ["fast)", "slow)", "net)"]
+
+
+def test_what_never_goes_is_told_of_once_nothing_has_gone_for_long(cloud, monkeypatch):
+    monkeypatch.setattr(leftovers, "_ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(leftovers, "_PATIENCE_S", 0.01)
+    cloud.things, cloud.ending = [thing("a"), thing("net", 1)], {"a": 10**9}
+    problems = asyncio.run(remove(listed(NORTH), "dc", "blue"))
+    assert {one.thing.id: why for one, why in problems.items()} == {
+        "a": "still there, and nothing has gone for 0 s",
+        "net": "not tried: what may need it is still there",
+    }
+
+
+def test_thousands_begin_to_go_before_the_first_is_gone(cloud, monkeypatch):
+    """So 4,000 take the time of their requests, eight at once, and that of the slowest end."""
+    monkeypatch.setattr(leftovers, "_ASK_AGAIN_S", 0.0)
+    names = [f"s{index}" for index in range(4000)]
+    cloud.things, cloud.answer_s = [thing(name) for name in names], 0.001
+    cloud.ending = dict.fromkeys(names, 10)
+    assert not asyncio.run(remove(listed(NORTH), "dc", "blue"))
+    assert sorted(cloud.removed) == sorted(names)
+    assert cloud.things == []
+    assert (cloud.busy, cloud.looks) == (8, 10)
 
 
 def test_gone_is_what_is_no_longer_listed(cloud):

@@ -7,6 +7,7 @@ nobody else would ever remove it, and it is paid for.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +20,9 @@ from vdc.provider.drivers.backend import Backend, Thing
 
 # Back ends have rate limits, and what is removed here is in nobody's way.
 _CONCURRENCY = 8
+_ASK_AGAIN_S = 3.0
+# So long nothing may go before what is left is said to stay: a group with its machines takes long.
+_PATIENCE_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -111,22 +115,50 @@ async def _at_one_site(
     room = asyncio.Semaphore(_CONCURRENCY)
     problems: dict[Carried, str] = {}
 
-    async def end(one: Carried) -> None:
+    async def begin(one: Carried) -> None:
         async with room:
             try:
                 await _backend(one.at).remove(one.at, one.thing)
             except VdcError as error:
                 problems[one] = str(error)
-            else:
-                tell(f"gone from {one.at.name}: {one}")
 
     for _, rank in groupby(things, lambda one: one.thing.rank):
         some = list(rank)
         if problems:
             problems |= dict.fromkeys(some, "not tried: what may need it is still there")
-        else:
-            await asyncio.gather(*(end(one) for one in some))
+            continue
+        await asyncio.gather(*(begin(one) for one in some))
+        problems |= await _until_gone([one for one in some if one not in problems], tell)
     return problems
+
+
+async def _until_gone(
+    things: Sequence[Carried], tell: Callable[[str], None]
+) -> Mapping[Carried, str]:
+    """Waits for what is ending at one site; what stays, and why."""
+    since = time.monotonic()
+    while things:
+        site = things[0].at
+        try:
+            known = {
+                (thing.sort, thing.id)
+                for thing in await _backend(site).left(site, [one.thing for one in things])
+            }
+        except VdcError as error:
+            return dict.fromkeys(things, f"whether it is gone cannot be seen: {error}")
+        left = [one for one in things if (one.thing.sort, one.thing.id) in known]
+        for one in things:
+            if (one.thing.sort, one.thing.id) not in known:
+                tell(f"gone from {site.name}: {one}")
+        now = time.monotonic()
+        if len(left) < len(things):
+            since = now
+        elif now - since > _PATIENCE_S:
+            return dict.fromkeys(left, f"still there, and nothing has gone for {_PATIENCE_S:.0f} s")
+        things = left
+        if things:
+            await asyncio.sleep(_ASK_AGAIN_S)
+    return {}
 
 
 def _backend(site: Site) -> Backend:

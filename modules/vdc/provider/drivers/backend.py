@@ -1,10 +1,10 @@
 """What a kind can say of a whole back end: what would fail there, and what of ours is there.
 
 For kinds whose machines somebody else keeps, and charges for. Such a kind's package says
-``BACKEND = Backend(preflight, found, remove)``; one without it has nothing to add, and nobody asks
-which kinds those are. Credentials come from the site as declared (``site.declared``) and from
-where the SDK itself looks, never from a state. SDKs are imported inside the functions: whoever
-calls them turns a missing one into a line that names the extra.
+``BACKEND = Backend(preflight, found, remove, left)``; one without it has nothing to add, and
+nobody asks which kinds those are. Credentials come from the site as declared (``site.declared``)
+and from where the SDK itself looks, never from a state. SDKs are imported inside the functions:
+whoever calls them turns a missing one into a line that names the extra.
 """
 
 from __future__ import annotations
@@ -86,20 +86,30 @@ Raises:
 """
 
 Remove = Callable[[Site, Thing], Awaitable[None]]
-"""Removes one thing that ``found`` gave; already gone is success.
+"""Has the back end begin to remove one thing that ``found`` gave; already gone is success.
 
-Looks at the thing's tags once more and touches nothing that is not ours (any more). Returns only
-when the back end itself says that it is gone.
+Looks at the thing's tags once more and touches nothing that is not ours (any more). Waits for
+nothing that takes its time: thousands begin to go before the first is gone.
 
 Raises:
-    VdcError: It is still there; says what the back end said.
+    VdcError: It stays; says what the back end said.
+"""
+
+Left = Callable[[Site, Sequence[Thing]], Awaitable[Sequence[Thing]]]
+"""Those of these things that the back end still has, those that are ending among them.
+
+Asked again and again until there are none: by lists and not by one question for each thing.
+
+Raises:
+    VdcError: It cannot be read.
 """
 
 
 @dataclass(frozen=True)
 class Backend:
-    """What one kind offers, see :data:`Preflight`, :data:`Found` and :data:`Remove`."""
+    """What one kind offers; see the type of each."""
 
     preflight: Preflight
     found: Found
     remove: Remove
+    left: Left

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from vdc.provider.drivers.aws.cloud import shared
 from vdc.provider.drivers.aws.fleet import AwsFleet
 from vdc.provider.drivers.aws.preflight import preflight
-from vdc.provider.drivers.aws.reaping import found, remove
+from vdc.provider.drivers.aws.reaping import found, left, remove
 from vdc.provider.drivers.backend import Backend
 from vdc.provider.resources.fleet_members import MembersInputs
 
 __all__ = ["BACKEND", "AwsFleet", "fleet", "owners", "reap"]
 
 
-BACKEND = Backend(preflight, found, remove)
+BACKEND = Backend(preflight, found, remove, left)
 
 
 def fleet(inputs: MembersInputs) -> AwsFleet:

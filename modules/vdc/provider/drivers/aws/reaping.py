@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,20 @@ async def remove(site: Site, thing: Thing) -> None:
             raise
 
 
+async def left(site: Site, things: Sequence[Thing]) -> Sequence[Thing]:
+    """See :data:`~vdc.provider.drivers.backend.Left`."""
+
+    def asked(aws: Aws) -> list[Thing]:
+        there = {
+            (name, known)
+            for name in {thing.sort for thing in things}
+            for known in SORTS[name].left(aws, [t.id for t in things if t.sort == name])
+        }
+        return [thing for thing in things if (thing.sort, thing.id) in there]
+
+    return await of_site(site).ask(asked)
+
+
 def _says_gone(code: str) -> bool:
     return code.endswith((".NotFound", ".NotFoundException")) or code in (
         "NatGatewayNotFound",
@@ -131,10 +145,25 @@ def _of_iam(aws: Aws) -> Iterator[Thing]:
     """Roles and instance profiles; a list has no tags, so each of our names is asked for them."""
     for role in aws.pages("iam", "list_roles", "Roles"):
         if role["RoleName"].startswith(_BEGINNING):
-            yield _thing(ROLE, role["Arn"], _role_tags(aws, role["Arn"]))
+            yield from _unless_gone(aws, ROLE, role["Arn"], _role_tags)
     for profile in aws.pages("iam", "list_instance_profiles", "InstanceProfiles"):
         if profile["InstanceProfileName"].startswith(_BEGINNING):
-            yield _thing(PROFILE, profile["Arn"], _profile_tags(aws, profile["Arn"]))
+            yield from _unless_gone(aws, PROFILE, profile["Arn"], _profile_tags)
+
+
+def _unless_gone(
+    aws: Aws, sort: str, arn: str, tags: Callable[[Aws, str], Mapping[str, str]]
+) -> Iterator[Thing]:
+    """One thing of IAM's, which somebody else may have removed since it was listed."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found = tags(aws, arn)
+    except ClientError as error:
+        if not _says_gone(error.response["Error"]["Code"]):
+            raise
+    else:
+        yield _thing(sort, arn, found)
 
 
 def _role_tags(aws: Aws, arn: str) -> dict[str, str]:

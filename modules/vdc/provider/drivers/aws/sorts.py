@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from vdc.errors import NodeError
 from vdc.provider.drivers.aws.cloud import Aws
 
-_GONE_S = 900
-_ASK_AGAIN_S = 2.0
+_IN_A_QUESTION = 100
 
 GROUP = "auto-scaling-group"
 ROLE = "role"
 PROFILE = "instance-profile"
+
+
+Ids = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,14 @@ class Sort:
 
     Attributes:
         rank: Everything of a lower rank is gone before.
-        remove: Removes one by its id, and returns when it is gone.
+        remove: Asks for the end of one by its id.
+        left: Which of these are still there, or ending; of most sorts none is when the call has
+            come back.
     """
 
     rank: int
     remove: Callable[[Aws, str], None]
+    left: Callable[[Aws, Ids], Iterable[str]] = lambda _aws, _ids: ()
 
 
 def last(arn: str) -> str:
@@ -36,7 +40,7 @@ def last(arn: str) -> str:
 
 
 def _ec2(operation: str, argument: str) -> Callable[[Aws, str], None]:
-    """The removal of a thing of EC2's that is gone when the call has come back."""
+    """The removal of a thing of EC2's by a call with its id."""
 
     def remove(aws: Aws, identity: str) -> None:
         getattr(aws.client("ec2"), operation)(**{argument: identity})
@@ -44,62 +48,64 @@ def _ec2(operation: str, argument: str) -> Callable[[Aws, str], None]:
     return remove
 
 
-def _until_gone(what: str, left: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _GONE_S
-    while left():
-        if time.monotonic() > deadline:
-            raise NodeError(f"{what} is still there after {_GONE_S} s")
-        time.sleep(_ASK_AGAIN_S)
+def _some(ids: Ids) -> Iterator[Ids]:
+    return (ids[at : at + _IN_A_QUESTION] for at in range(0, len(ids), _IN_A_QUESTION))
 
 
-def _left(aws: Aws, name: str, value: str) -> list[str]:
+def _instances(aws: Aws, name: str, values: Ids) -> list[Mapping[str, Any]]:
     """The instances of a filter that are not gone yet; gone ones are shown for a while."""
-    chosen = [{"Name": name, "Values": [value]}]
+    chosen = [{"Name": name, "Values": list(values)}]
     pages = aws.pages("ec2", "describe_instances", "Reservations", Filters=chosen)
     found = [raw for page in pages for raw in page["Instances"]]
-    return [raw["InstanceId"] for raw in found if raw["State"]["Name"] != "terminated"]
+    return [raw for raw in found if raw["State"]["Name"] != "terminated"]
+
+
+_MEMBER = "aws:autoscaling:groupName"
 
 
 def _group(aws: Aws, arn: str) -> None:
     """With its instances, none of which is drained: no state knows them."""
-    client, name = aws.client("autoscaling"), last(arn)
-    client.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
-
-    whose = ("tag:aws:autoscaling:groupName", name)
-    if ids := _left(aws, *whose):
+    name = last(arn)
+    aws.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    if found := _instances(aws, f"tag:{_MEMBER}", [name]):
+        ids = [raw["InstanceId"] for raw in found]
         aws.client("ec2").terminate_instances(InstanceIds=ids)
 
-    def left() -> bool:
-        found = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
-        return bool(found["AutoScalingGroups"] or _left(aws, *whose))
 
-    _until_gone(f"Auto Scaling group {name}", left)
+def _groups_left(aws: Aws, arns: Ids) -> Iterator[str]:
+    """Those that are there themselves, or an instance of theirs is."""
+    client = aws.client("autoscaling")
+    for some in _some(arns):
+        names = [last(arn) for arn in some]
+        answer = client.describe_auto_scaling_groups(AutoScalingGroupNames=names)
+        there = {group["AutoScalingGroupName"] for group in answer["AutoScalingGroups"]}
+        for raw in _instances(aws, f"tag:{_MEMBER}", names):
+            there |= {tag["Value"] for tag in raw["Tags"] if tag["Key"] == _MEMBER}
+        yield from (arn for arn in some if last(arn) in there)
 
 
 def _instance(aws: Aws, identity: str) -> None:
     aws.client("ec2").terminate_instances(InstanceIds=[identity])
-    _until_gone(f"instance {identity}", lambda: bool(_left(aws, "instance-id", identity)))
 
 
-def _volume(aws: Aws, identity: str) -> None:
-    client = aws.client("ec2")
-    client.delete_volume(VolumeId=identity)
-    chosen = [{"Name": "volume-id", "Values": [identity]}]
-    _until_gone(
-        f"volume {identity}", lambda: bool(client.describe_volumes(Filters=chosen)["Volumes"])
-    )
+def _instances_left(aws: Aws, ids: Ids) -> Iterator[str]:
+    for some in _some(ids):
+        yield from (raw["InstanceId"] for raw in _instances(aws, "instance-id", some))
 
 
-def _nat(aws: Aws, identity: str) -> None:
-    client = aws.client("ec2")
-    client.delete_nat_gateway(NatGatewayId=identity)
+def _volumes_left(aws: Aws, ids: Ids) -> Iterator[str]:
+    for some in _some(ids):
+        chosen = [{"Name": "volume-id", "Values": list(some)}]
+        pages = aws.pages("ec2", "describe_volumes", "Volumes", Filters=chosen)
+        yield from (raw["VolumeId"] for raw in pages)
 
-    def left() -> bool:
-        chosen = [{"Name": "nat-gateway-id", "Values": [identity]}]
-        found = client.describe_nat_gateways(Filter=chosen)["NatGateways"]
-        return any(gateway["State"] != "deleted" for gateway in found)
 
-    _until_gone(f"NAT gateway {identity}", left)
+def _nats_left(aws: Aws, ids: Ids) -> Iterator[str]:
+    for some in _some(ids):
+        chosen = [{"Name": "nat-gateway-id", "Values": list(some)}]
+        for raw in aws.pages("ec2", "describe_nat_gateways", "NatGateways", Filter=chosen):
+            if raw["State"] != "deleted":
+                yield raw["NatGatewayId"]
 
 
 def _key(aws: Aws, identity: str) -> None:
@@ -146,15 +152,15 @@ def _role(aws: Aws, arn: str) -> None:
 
 
 SORTS: Mapping[str, Sort] = {
-    GROUP: Sort(0, _group),
-    "instance": Sort(1, _instance),
+    GROUP: Sort(0, _group, _groups_left),
+    "instance": Sort(1, _instance, _instances_left),
     "launch-template": Sort(2, _ec2("delete_launch_template", "LaunchTemplateId")),
     "key-pair": Sort(2, _key),
     PROFILE: Sort(2, _profile),
     ROLE: Sort(3, _role),
-    "volume": Sort(2, _volume),
+    "volume": Sort(2, _ec2("delete_volume", "VolumeId"), _volumes_left),
     "network-interface": Sort(2, _ec2("delete_network_interface", "NetworkInterfaceId")),
-    "nat-gateway": Sort(2, _nat),
+    "nat-gateway": Sort(2, _ec2("delete_nat_gateway", "NatGatewayId"), _nats_left),
     "elastic-ip": Sort(3, _ec2("release_address", "AllocationId")),
     "security-group": Sort(3, _ec2("delete_security_group", "GroupId")),
     "subnet": Sort(4, _ec2("delete_subnet", "SubnetId")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +12,8 @@ from vdc.plan import Site
 from vdc.plan.tags import ours
 from vdc.provider.drivers.backend import Thing
 from vdc.provider.drivers.openstack.cloud import Cloud, cloud
-from vdc.provider.drivers.openstack.listing import EVERY_S
 from vdc.provider.drivers.openstack.sdk import sdk
 from vdc.provider.drivers.openstack.sorts import SORTS, Sort
-
-_GONE_S = 300.0
 
 
 def of_site(site: Site) -> Cloud:
@@ -46,14 +42,21 @@ async def remove(site: Site, thing: Thing) -> None:
     if dict(sort.tags(now)) != dict(thing.tags):
         raise NodeError(f"{thing.sort} {thing.name} bears other marks now; it was left alone")
     await where.ask("removal", lambda c: sort.delete(c, thing.id))
-    deadline = time.monotonic() + _GONE_S
-    while await where.ask("look-up", lambda c: _now(c, sort, thing.id)) is not None:
-        if time.monotonic() > deadline:
-            raise NodeError(
-                f"{thing.sort} {thing.name} is still there after {_GONE_S:.0f} s; ask the people "
-                "who run the cloud"
-            )
-        await asyncio.sleep(EVERY_S)
+
+
+async def left(site: Site, things: Sequence[Thing]) -> Sequence[Thing]:
+    """See :data:`~vdc.provider.drivers.backend.Left`."""
+    where = of_site(site)
+
+    async def of_sort(name: str) -> list[tuple[str, str]]:
+        def ids(connection: Any) -> list[tuple[str, str]]:
+            return [(name, one.id) for one in SORTS[name].every(connection)]
+
+        return await where.ask(f"list of {name}s", ids)
+
+    known = await asyncio.gather(*(of_sort(name) for name in {thing.sort for thing in things}))
+    there = {key for keys in known for key in keys}
+    return [thing for thing in things if (thing.sort, thing.id) in there]
 
 
 def _things(connection: Any, name: str, sort: Sort) -> list[Thing]:

@@ -20,6 +20,7 @@ class Sort:
         noun: What the SDK calls one there: ``get_port``, ``delete_port``, ``ports``.
         tags: What of ours one bears.
         known_by: See :class:`~vdc.provider.drivers.backend.Thing`.
+        ending: Whether one is on its way out by itself.
         listed: Where the list of a project is not plainly to be asked for.
         removed: Where more than itself has to go.
     """
@@ -29,11 +30,16 @@ class Sort:
     noun: str
     tags: Callable[[Any], Mapping[str, str]]
     known_by: Callable[[Any], frozenset[str]] = lambda _: frozenset()
+    ending: Callable[[Any], bool] = lambda _: False
     listed: Callable[[Any], Iterable[Any]] | None = None
     removed: Callable[[Any, str], None] | None = None
 
     def list(self, connection: Any) -> Iterable[Any]:
         """All that a project has, but for what is ending by itself."""
+        return (one for one in self.every(connection) if not self.ending(one))
+
+    def every(self, connection: Any) -> Iterable[Any]:
+        """All that a project has."""
         if self.listed:
             return self.listed(connection)
         found: Iterable[Any] = self._call(connection, f"{self.noun}s")
@@ -84,12 +90,6 @@ def by_name(*after: str) -> Callable[[Any], Mapping[str, str]]:
     return read
 
 
-def _servers(connection: Any) -> Iterable[Any]:
-    for server in connection.compute.servers():
-        if "deleting" not in (server.task_state or ""):
-            yield server
-
-
 def _server_is_known_by(server: Any) -> frozenset[str]:
     mark = Mark.read(dict(server.metadata or {}))
     return frozenset({mark.incarnation}) if mark else frozenset()
@@ -127,7 +127,7 @@ SORTS: Mapping[str, Sort] = {
         "server",
         lambda server: tagged(server.metadata or {}),
         _server_is_known_by,
-        listed=_servers,
+        ending=lambda server: "deleting" in (server.task_state or ""),
     ),
     "port": Sort(2, "network", "port", by_description, _node_is_known_by),
     "server group": Sort(2, "compute", "server_group", by_name(SITE, GROUP)),
