@@ -44,23 +44,28 @@ def test_a_fixed_value_of_the_whole_stays():
 
 
 @pytest.mark.parametrize(
-    ("had_machines", "after", "refused"),
+    ("after", "refused"),
     [
-        (True, {"sites": {}}, True),
-        (True, {"sites": {"south": True}, "dropping": ["south"]}, True),
-        (True, {"sites": {}, "dropping": ["north"]}, False),
-        (True, {"sites": {"north": False}}, False),
-        (False, {"sites": {}}, False),
+        ({"sites": []}, True),
+        ({"sites": ["south"], "dropping": ["south"]}, True),
+        ({"sites": [], "dropping": ["north"]}, False),
+        ({"sites": ["north"]}, False),
     ],
 )
-def test_a_site_with_machines_goes_only_when_that_is_said(had_machines, after, refused):
-    found = refusals(inputs(sites={"north": had_machines}), inputs(fixed={"name": "dc"}, **after))
+def test_a_site_goes_only_when_that_is_said(after, refused):
+    found = refusals(inputs(sites=["north"]), inputs(fixed={"name": "dc"}, **after))
     assert found.keys() == ({"sites.north"} if refused else set())
     assert all("dropping: [north]" in reason for reason in found.values())
 
 
+def test_a_state_that_says_of_each_site_whether_it_has_machines_is_read():
+    older = inputs(sites={"north": False})
+    AuthorityInputs.model_validate(older)
+    assert refusals(older, inputs(sites=[], fixed={"name": "dc"})).keys() == {"sites.north"}
+
+
 def test_a_state_from_before_sites_were_recorded_refuses_nothing():
-    assert not refusals(inputs(), inputs(sites={"south": True}, fixed={"name": "dc"}))
+    assert not refusals(inputs(), inputs(sites=["south"], fixed={"name": "dc"}))
 
 
 def test_an_update_renews_only_what_is_for_other_names():
@@ -70,7 +75,7 @@ def test_an_update_renews_only_what_is_for_other_names():
 
     first = AuthorityInputs.model_validate(inputs(addresses=("10.0.0.1",)))
     made = asyncio.run(Authority(_nothing).create(CALL, first)).outputs
-    same = updated(made, addresses=("10.0.0.1",), sites={"north": True}, dropping=["south"])
+    same = updated(made, addresses=("10.0.0.1",), sites=("north",), dropping=["south"])
     assert same == made
 
     moved = updated(made, addresses=("10.0.0.2",))

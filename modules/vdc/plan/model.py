@@ -144,11 +144,6 @@ class Site:
     declared: str = field(repr=False)
     egress_price: Decimal | None = None
 
-    @property
-    def has_machines(self) -> bool:
-        """Whether there are any, or may come to be without a change of the declaration."""
-        return any(group.most for group in self.groups)
-
 
 @dataclass(frozen=True)
 class Control:

@@ -41,7 +41,7 @@ class Datacenter(pulumi.ComponentResource):
             stack=stack,
             datacenter=self.plan.name,
             fixed=fixed(declaration),
-            sites={site.name: site.has_machines for site in self.plan.sites},
+            sites=[site.name for site in self.plan.sites],
             dropping=declaration.dropping,
             addresses=self.plan.control.addresses,
             endpoint=self.plan.control.endpoint,

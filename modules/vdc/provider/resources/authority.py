@@ -34,7 +34,8 @@ class AuthorityInputs(Inputs):
 
     Attributes:
         fixed: Declared values that cannot change while it stands, by path in the declaration.
-        sites: Every declared site, and whether it has machines.
+        sites: Every declared site, with machines or without: those of groups that were struck may
+            be there for as long as their work has not moved. Older states have a mapping.
         dropping: Sites whose machines go with them from the declaration: the user has said so.
         addresses: Of the servers, beside those of this machine.
         endpoint: Names and addresses of the pool API, likewise.
@@ -43,7 +44,7 @@ class AuthorityInputs(Inputs):
     stack: str
     datacenter: str
     fixed: Mapping[str, str] = {}
-    sites: Mapping[str, bool] = {}
+    sites: tuple[str, ...] | Mapping[str, bool] = ()
     dropping: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     endpoint: tuple[str, ...] = ()
@@ -135,12 +136,11 @@ def _way_out(path: str) -> str:
 
 
 def _lost(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """Sites that had machines and are declared no more, unless that is said to be meant."""
-    had = {site for site, machines in old.get("sites", {}).items() if machines}
-    gone = had - set(new.get("sites", {})) - set(new.get("dropping", ()))
+    """Sites that were declared and are no more, unless that is said to be meant."""
+    gone = set(old.get("sites", ())) - set(new.get("sites", ())) - set(new.get("dropping", ()))
     return {
-        f"sites.{site}": "is no longer declared and still has machines; put it back, take its "
-        f"groups out first, or say that they are to go: dropping: [{site}]"
+        f"sites.{site}": "is no longer declared; put it back, or say that whatever machines it "
+        f"has are to go: dropping: [{site}]"
         for site in sorted(gone)
     }
 
