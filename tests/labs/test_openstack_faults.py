@@ -15,6 +15,7 @@ import pytest
 
 from e2e.eventually import eventually, settled
 from labs.openstack import Lab, openstack_lab
+from labs.openstack.cloud import CLOUD, belongings, member, offer_project
 from labs.openstack.services.faults import Fault
 from labs.openstack.stack import Standing, standing
 
@@ -185,6 +186,29 @@ def test_a_cloud_that_is_silent_for_a_moment_costs_no_node(lab: Lab, cloud: Stan
         up(cloud, 0)
         assert len(met()) == 5
     assert cloud.stack.ready() == cloud.names(2)
+
+
+def test_an_entry_that_leads_to_another_project_makes_nothing_there_and_forgets_nothing(
+    lab: Lab, cloud: Standing
+) -> None:
+    before, state = belongings(cloud.api), recorded(cloud)
+    with lab.administrator() as administrator:
+        offer_project(administrator, "other")
+    entry = lab.clouds.read_text()
+    lab.clouds.write_text(entry.replace(f"project_name: {CLOUD}\n", "project_name: other\n"))
+    try:
+        said = cloud.stack.vdc("up", "--refresh", "--yes", code=1).text
+        there = member(lab.clouds)
+        assert there.current_project_id != cloud.api.current_project_id
+        assert belongings(there) == []
+    finally:
+        lab.clouds.write_text(entry)
+    print(said)
+    (line,) = {line for line in said.splitlines() if line.startswith("    error: cloud lab: ")}
+    assert cloud.api.current_project_id in line
+    assert (belongings(cloud.api), recorded(cloud)) == (before, state)
+    assert "unchanged" in cloud.stack.vdc("up", "--refresh", "--yes").stdout
+    assert belongings(cloud.api) == before
 
 
 def test_a_run_that_is_killed_in_the_middle_leaves_what_the_next_one_finds(

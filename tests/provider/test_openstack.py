@@ -19,7 +19,7 @@ from vdc.errors import NodeError, StackError
 from vdc.plan.model import Size
 from vdc.plan.tags import tags
 from vdc.provider import pki
-from vdc.provider.drivers.openstack import marks, quota, sorts
+from vdc.provider.drivers.openstack import group, marks, quota, sorts
 from vdc.provider.drivers.openstack.addresses import Addresses
 from vdc.provider.drivers.openstack.cloud import Cloud as RealCloud
 from vdc.provider.drivers.openstack.group import OpenstackInputs, OpenstackNodeGroup
@@ -31,6 +31,7 @@ from vdc.provider.drivers.openstack.model import Template
 from vdc.provider.drivers.openstack.request import LONGEST_USER_DATA, Parts, request
 from vdc.provider.drivers.openstack.sdk import LostAnswerError, RefusedError
 from vdc.provider.drivers.openstack.sight import Sight, seen
+from vdc.provider.resource import Call
 
 NAMES = ("dc-north-workers-0", "dc-north-workers-1", "dc-north-workers-2")
 TAGS = tuple(sorted(tags("dc", "dev", "north", "workers").items()))
@@ -562,6 +563,57 @@ def test_a_control_server_fits_into_user_data_and_knows_where_its_software_is():
 def test_control_servers_without_an_address_for_their_software_are_refused():
     with pytest.raises(StackError, match=r"site north carries the control plane.*declare bundle:"):
         OpenstackNodeGroup().driver(control(bundle={}), None)
+
+
+class Elsewhere:
+    """A cloud whose entry leads to one project and region, without a server in it."""
+
+    name = "lab"
+
+    def __init__(self, project: str, region: str) -> None:
+        self._place = {"project": project, "region": region}
+        self.listed = 0
+
+    async def place(self) -> dict[str, str]:
+        return self._place
+
+    def servers(self, _: str) -> Any:
+        return self
+
+    async def fresh(self) -> Sequence[Server]:
+        self.listed += 1
+        return []
+
+
+CALL = Call("urn", asyncio.Event())
+HOME = {"project": "p-1", "region": "one"}
+
+
+@pytest.mark.usefixtures("nomad")
+@pytest.mark.parametrize("act", ["read", "update", "delete"])
+@pytest.mark.parametrize(("project", "region"), [("p-2", "one"), ("p-1", "two")])
+def test_an_entry_that_leads_elsewhere_by_now_makes_and_forgets_nothing(
+    monkeypatch, act, project, region
+):
+    led = Elsewhere(project, region)
+    monkeypatch.setattr(group, "cloud", lambda *_: led)
+    with pytest.raises(StackError) as caught:
+        asyncio.run(getattr(OpenstackNodeGroup(), act)(CALL, inputs(), {"place": HOME}))
+    assert str(caught.value) == (
+        f"cloud lab: the entry of clouds.yaml leads to project {project} of region {region}, and "
+        "group workers of site north stands in project p-1 of region one; let the entry lead "
+        "there, and declare another site for what is to stand elsewhere"
+    )
+    assert led.listed == 0
+
+
+@pytest.mark.usefixtures("nomad")
+@pytest.mark.parametrize("old", [{}, {"place": HOME}])
+def test_where_a_group_stands_is_recorded_and_a_state_without_it_taken_as_it_is(monkeypatch, old):
+    monkeypatch.setattr(group, "cloud", lambda *_: Elsewhere(**HOME))
+    found = asyncio.run(OpenstackNodeGroup().read(CALL, inputs(), old))
+    assert found is not None
+    assert (found["place"], found["nodes"]) == (HOME, {})
 
 
 def test_a_missing_entry_of_clouds_yaml_is_one_line(tmp_path, monkeypatch):

@@ -92,6 +92,14 @@ def offer_image(cloud: Connection, name: str) -> str:
     return str(image.id)
 
 
+def offer_project(cloud: Connection, name: str) -> None:
+    """A further project of the lab's user."""
+    project = cloud.identity.create_project(name=name, domain_id="default")
+    user = cloud.identity.find_user(CLOUD, ignore_missing=False)
+    role = cloud.identity.find_role("member", ignore_missing=False)
+    cloud.identity.assign_project_role_to_user(project, user, role)
+
+
 def limit(cloud: Connection, limits: Mapping[str, int]) -> None:
     """What the user's project may have of nova; -1 is no limit."""
     project = cloud.identity.find_project(CLOUD, ignore_missing=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
@@ -61,6 +61,14 @@ class Cloud:
         found: T = self._found[key]
         return found
 
+    async def place(self) -> Mapping[str, str]:
+        """Where the entry leads: the ids of the ``project`` and of the ``region``.
+
+        Raises:
+            NodeError: The cloud does not let us in.
+        """
+        return await self.once("sign-in", "place", _place)
+
     def servers(self, beginning: str) -> Listing:
         """The list of servers whose names begin so; one for all groups that ask for the same."""
         own = self._listings.setdefault(asyncio.get_running_loop(), {})
@@ -88,6 +96,13 @@ class Cloud:
             if repeats not in self._connections:
                 self._connections[repeats] = connect(self.name, self._region, repeats=repeats)
             return self._connections[repeats]
+
+
+def _place(connection: Any) -> Mapping[str, str]:
+    # By the catalogue: an entry without a region leads to the first that stands there.
+    endpoint = connection.compute.get_endpoint_data()
+    region = (endpoint and endpoint.region_name) or connection.config.get_region_name("compute")
+    return {"project": str(connection.current_project_id), "region": region or ""}
 
 
 def cloud(name: str, region: str) -> Cloud:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from vdc.bootstrap.node import BundleSource
@@ -9,7 +11,7 @@ from vdc.errors import StackError
 from vdc.plan.tags import tags
 from vdc.provider.door import door
 from vdc.provider.drivers.openstack import trail
-from vdc.provider.drivers.openstack.cloud import cloud
+from vdc.provider.drivers.openstack.cloud import Cloud, cloud
 from vdc.provider.drivers.openstack.driver import OpenstackDriver
 from vdc.provider.drivers.openstack.marks import realm
 from vdc.provider.drivers.openstack.model import Boot, Spread, Template
@@ -64,7 +66,12 @@ class OpenstackInputs(MachineInputs):
 
 
 class OpenstackNodeGroup(NodeGroup[OpenstackInputs]):
-    """``vdc:openstack:NodeGroup``."""
+    """``vdc:openstack:NodeGroup``.
+
+    Its output ``place`` is the project and the region that the entry of ``clouds.yaml`` led to. The
+    entry is no part of the declaration: where it leads elsewhere later, no server of the group is
+    to be seen, and they would all be made there once more while the old ones stay paid for.
+    """
 
     token = "vdc:openstack:NodeGroup"  # noqa: S105 - a type token
     inputs = OpenstackInputs
@@ -85,7 +92,7 @@ class OpenstackNodeGroup(NodeGroup[OpenstackInputs]):
         return OpenstackDriver(
             template,
             userdata,
-            cloud(inputs.cloud, inputs.region),
+            _cloud(inputs),
             door(inputs, nomad),
             Trail(trail.folder(inputs.stack), _step(inputs, template)),
             f"{inputs.datacenter}-",
@@ -93,15 +100,55 @@ class OpenstackNodeGroup(NodeGroup[OpenstackInputs]):
 
     async def create(self, call: Call, inputs: OpenstackInputs) -> Made:
         """See the group logic; work nodes find their software at the pool when they boot."""
+        place = await _cloud(inputs).place()
         if inputs.role == "client" and inputs.count:
             await offer(software(inputs, inputs.arch), inputs)
-        return await super().create(call, inputs)
+        made = await super().create(call, inputs)
+        return replace(made, outputs={**made.outputs, "place": place})
+
+    async def update(self, call: Call, inputs: OpenstackInputs, old: Outputs) -> Made:
+        """See the group logic."""
+        await _at_its_place(inputs, old)
+        return await super().update(call, inputs, old)
+
+    async def read(self, call: Call, inputs: OpenstackInputs, old: Outputs) -> Outputs | None:
+        """See the group logic."""
+        place = await _at_its_place(inputs, old)
+        found = await super().read(call, inputs, old)
+        return found and {**found, "place": place}
 
     async def delete(self, call: Call, inputs: OpenstackInputs, old: Outputs) -> None:
         """See the group logic; nothing is kept for successors any more."""
+        await _at_its_place(inputs, old)
         await super().delete(call, inputs, old)
         await self.driver(inputs, None).clear()
         Trail(trail.folder(inputs.stack), _step(inputs, _template(inputs))).leave()
+
+
+def _cloud(inputs: OpenstackInputs) -> Cloud:
+    return cloud(inputs.cloud, inputs.region)
+
+
+async def _at_its_place(inputs: OpenstackInputs, old: Outputs) -> Mapping[str, str]:
+    """Where the entry leads, which is where the group stands.
+
+    Raises:
+        StackError: It leads elsewhere. A state that does not say where is taken as it is.
+    """
+    place = await _cloud(inputs).place()
+    stood = old.get("place", place)
+    if stood != place:
+        raise StackError(
+            f"cloud {inputs.cloud}: the entry of clouds.yaml leads to {_told(place)}, and group "
+            f"{inputs.group} of site {inputs.site} stands in {_told(stood)}; let the entry lead "
+            "there, and declare another site for what is to stand elsewhere"
+        )
+    return place
+
+
+def _told(place: Mapping[str, str]) -> str:
+    region = f" of region {place['region']}" if place["region"] else ""
+    return f"project {place['project']}{region}"
 
 
 def _template(inputs: OpenstackInputs) -> Template:
