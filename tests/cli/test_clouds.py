@@ -104,6 +104,14 @@ def test_preflight_says_every_problem_at_once_with_its_line(cloud):
     ]
 
 
+def test_preflight_knows_what_the_state_records(cloud):
+    assert run("preflight").exit_code == 0
+    assert cloud.recorded == []
+    recorded({"id": "group", "outputs": {"place": {"project": "p-1"}}})
+    assert run("preflight").exit_code == 0
+    assert [each["id"] for each in cloud.recorded] == ["group"]
+
+
 def test_preflight_as_json(cloud):
     cloud.findings = [Finding(COUNT, "is too much (got 3)", "lower it")]
     done = run("preflight", "--output", "json", "--yes")

@@ -197,16 +197,22 @@ def test_an_entry_that_leads_to_another_project_makes_nothing_there_and_forgets_
     entry = lab.clouds.read_text()
     lab.clouds.write_text(entry.replace(f"project_name: {CLOUD}\n", "project_name: other\n"))
     try:
-        said = cloud.stack.vdc("up", "--refresh", "--yes", code=1).text
+        early = cloud.stack.vdc("up", "--refresh", "--yes", code=2).stderr
+        cloud.declare(workers={"count": 2})
+        late = up(cloud, 1)
         there = member(lab.clouds)
         assert there.current_project_id != cloud.api.current_project_id
         assert belongings(there) == []
     finally:
         lab.clouds.write_text(entry)
-    print(said)
-    (line,) = {line for line in said.splitlines() if line.startswith("    error: cloud lab: ")}
+    print(early, late)
+    (line,) = early.splitlines()
+    assert " sites.cloud.cloud: leads to project " in line
+    (said,) = {line for line in late.splitlines() if line.startswith("    error: cloud lab: ")}
     assert cloud.api.current_project_id in line
+    assert cloud.api.current_project_id in said
     assert (belongings(cloud.api), recorded(cloud)) == (before, state)
+    cloud.declare(workers={"count": 1})
     assert "unchanged" in cloud.stack.vdc("up", "--refresh", "--yes").stdout
     assert belongings(cloud.api) == before
 

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
 
 from vdc.declaration.finding import Finding
 from vdc.errors import NodeError
 from vdc.plan import Plan, Site
 from vdc.plan.tags import tags
-from vdc.provider.drivers.backend import Backend, Thing
+from vdc.provider.drivers.backend import Backend, Recorded, Thing
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Cloud:
         stuck: Ids that it refuses to remove.
         lying: Ids that it says are gone and still shows.
         findings: What its preflight answers.
+        recorded: What its preflight was told that the state records.
         ending: How often it is asked what is left of a thing before that is gone, by id.
         answer_s: How long a removal's answer takes.
         looks: How often it was asked what is left.
@@ -37,6 +39,7 @@ class Cloud:
     stuck: set[str] = field(default_factory=set)
     lying: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    recorded: list[Any] = field(default_factory=list)
     ending: dict[str, int] = field(default_factory=dict)
     answer_s: float = 0.0
     looks: int = 0
@@ -55,8 +58,11 @@ class Cloud:
         sys.modules[module.__name__] = module
         return module
 
-    async def _preflight(self, plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
+    async def _preflight(
+        self, plan: Plan, site: Site, stack: str, recorded: Recorded
+    ) -> Sequence[Finding]:
         self.asks(site)
+        self.recorded = [*recorded]
         return self.findings
 
     async def _found(self, site: Site, datacenter: str, stack: str) -> Sequence[Thing]:

@@ -83,7 +83,7 @@ def site_of(planned, name: str = "frankfurt"):
 
 def said(planned, name: str = "frankfurt", level: str = "error") -> list[str]:
     """What is found of one level, when there is nothing of the other."""
-    found = asyncio.run(aws.BACKEND.preflight(planned, site_of(planned, name), "dev"))
+    found = asyncio.run(aws.BACKEND.preflight(planned, site_of(planned, name), "dev", ()))
     assert {f.level for f in found} <= {level}
     return [f"{dotted(f.path)}: {f.message}" for f in found]
 

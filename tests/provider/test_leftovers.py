@@ -180,7 +180,7 @@ def test_preflight_asks_every_site_and_a_silent_one_is_a_finding(cloud):
             raise NodeError("401 the password is wrong")
 
     cloud.asks = asks
-    (finding,) = asyncio.run(preflight(plan(NORTH, SOUTH, site("here", "local")), "blue"))
+    (finding,) = asyncio.run(preflight(plan(NORTH, SOUTH, site("here", "local")), "blue", ()))
     assert finding.path == ("sites", "south")
     assert finding.message == "cannot be asked (401 the password is wrong)"
 
@@ -190,7 +190,7 @@ def test_a_missing_package_names_the_extra_and_its_line(cloud):
         import cirrus_sdk.compute  # noqa: F401
 
     cloud.asks = asks
-    (finding,) = asyncio.run(preflight(plan(NORTH), "blue"))
+    (finding,) = asyncio.run(preflight(plan(NORTH), "blue", ()))
     assert finding.path == ("sites", "north", "kind")
     assert finding.message == "sites of kind cirrus need the Python package cirrus_sdk"
     assert finding.remedy == "install it with: pip install 'vdc[cirrus]'"

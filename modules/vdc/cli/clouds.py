@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -142,7 +142,7 @@ def _problems(stack: Stack, plan: Plan) -> tuple[Problem, ...]:
     from vdc.provider.backends import backend
     from vdc.provider.backends import preflight as asked
 
-    found = [*asyncio.run(asked(plan, stack.name))]
+    found = [*asyncio.run(asked(plan, stack.name, _recorded(stack, plan)))]
     for site in plan.sites:
         try:
             if backend(site.kind):
@@ -154,6 +154,18 @@ def _problems(stack: Stack, plan: Plan) -> tuple[Problem, ...]:
         except MissingExtraError as error:
             found.append(Finding(("sites", site.name, "kind"), error.lack, error.remedy))
     return located(_file(stack), dict.fromkeys(found))
+
+
+def _recorded(stack: Stack, plan: Plan) -> Sequence[Mapping[str, Any]]:
+    """What the state records, where there is a back end to compare it with."""
+    try:
+        compared = _asked(plan.sites)
+    except MissingExtraError:
+        return ()  # which is a finding of its own
+    if not compared or (stack.own_backend is not None and stack.state_file is None):
+        return ()
+    state = read(stack, {**os.environ, **stack.environment()})
+    return state.resources if state else ()
 
 
 def _asked(sites: Sequence[Site]) -> list[str]:

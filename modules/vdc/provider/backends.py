@@ -9,7 +9,7 @@ from importlib import import_module
 from vdc.declaration.finding import Finding
 from vdc.errors import MissingExtraError, VdcError
 from vdc.plan import Plan, Site
-from vdc.provider.drivers.backend import Backend
+from vdc.provider.drivers.backend import Backend, Recorded
 
 
 def backend(kind: str) -> Backend | None:
@@ -30,22 +30,22 @@ def asked(sites: Sequence[Site]) -> tuple[Site, ...]:
     return tuple(site for site in sites if backend(site.kind))
 
 
-async def preflight(plan: Plan, stack: str) -> tuple[Finding, ...]:
+async def preflight(plan: Plan, stack: str, recorded: Recorded) -> tuple[Finding, ...]:
     """Everything that would keep the plan from being made real at its sites' back ends.
 
     Raises nothing: a back end that cannot be asked is a finding about its site.
     """
-    found = await asyncio.gather(*(_of_site(plan, site, stack) for site in plan.sites))
+    found = await asyncio.gather(*(_of_site(plan, site, stack, recorded) for site in plan.sites))
     return tuple(finding for some in found for finding in some)
 
 
-async def _of_site(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
+async def _of_site(plan: Plan, site: Site, stack: str, recorded: Recorded) -> Sequence[Finding]:
     try:
         known = backend(site.kind)
         if known is None:
             return ()
         with MissingExtraError.named(site.kind):
-            return await known.preflight(plan, site, stack)
+            return await known.preflight(plan, site, stack, recorded)
     except MissingExtraError as error:
         return [Finding(("sites", site.name, "kind"), error.lack, error.remedy)]
     except VdcError as error:

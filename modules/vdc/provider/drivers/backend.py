@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from vdc.declaration.finding import Finding
 from vdc.plan import Plan, Site
 from vdc.plan.tags import EXPIRES, GROUP, SITE
 
-Preflight = Callable[[Plan, Site, str], Awaitable[Sequence[Finding]]]
+Recorded = Sequence[Mapping[str, Any]]
+"""The resources that a stack's state records, as the engine exports them; secrets are encrypted."""
+
+Preflight = Callable[[Plan, Site, str, Recorded], Awaitable[Sequence[Finding]]]
 """Asks a site's back end whether it would carry what the plan wants there, changing nothing.
 
 All findings at once: credential, region, image, size or type, network, and a quota against what
@@ -24,7 +28,8 @@ is wanted beyond what already stands. Each names the declared value that is to b
 nearest: ``("sites", "north", "groups", "workers", "count")``, and what the back end said. What
 cannot be asked for lack of an earlier answer is left out; a warning is what may still work.
 
-Args: the plan, the site, the stack.
+Args: the plan, the site, the stack, what its state records: where that stands elsewhere than the
+credential leads to by now, a refresh would call it gone.
 
 Raises:
     VdcError: Nothing can be asked at all; counts as the site's one finding.

@@ -23,12 +23,13 @@ from vdc.provider.drivers.aws.cloud import (
 from vdc.provider.drivers.aws.quota import ADDRESSES, LIMITS, VPCS, Account, Limit, is_standard
 from vdc.provider.drivers.aws.reaping import of_site
 from vdc.provider.drivers.aws.types import Types
+from vdc.provider.drivers.backend import Recorded
 
 _UNKNOWN = "is none of the region's types"
 
 
-async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
-    """See :data:`~vdc.provider.drivers.backend.Preflight`."""
+async def preflight(plan: Plan, site: Site, stack: str, _recorded: Recorded) -> Sequence[Finding]:
+    """See :data:`~vdc.provider.drivers.backend.Preflight`; the account is declared."""
     declared = AwsSite.model_validate_json(site.declared)
     here: Path = ("sites", site.name)
     try:

@@ -105,6 +105,12 @@ def _place(connection: Any) -> Mapping[str, str]:
     return {"project": str(connection.current_project_id), "region": region or ""}
 
 
+def described(place: Mapping[str, str]) -> str:
+    """A place in words; see :meth:`Cloud.place`."""
+    region = f" of region {place['region']}" if place["region"] else ""
+    return f"project {place['project']}{region}"
+
+
 def cloud(name: str, region: str) -> Cloud:
     """The region of a cloud, the same for everybody in this process."""
     return _cloud(name, region, os.environ.get("OS_CLIENT_CONFIG_FILE", ""))

@@ -11,7 +11,7 @@ from vdc.errors import StackError
 from vdc.plan.tags import tags
 from vdc.provider.door import door
 from vdc.provider.drivers.openstack import trail
-from vdc.provider.drivers.openstack.cloud import Cloud, cloud
+from vdc.provider.drivers.openstack.cloud import Cloud, cloud, described
 from vdc.provider.drivers.openstack.driver import OpenstackDriver
 from vdc.provider.drivers.openstack.marks import realm
 from vdc.provider.drivers.openstack.model import Boot, Spread, Template
@@ -139,16 +139,11 @@ async def _at_its_place(inputs: OpenstackInputs, old: Outputs) -> Mapping[str, s
     stood = old.get("place", place)
     if stood != place:
         raise StackError(
-            f"cloud {inputs.cloud}: the entry of clouds.yaml leads to {_told(place)}, and group "
-            f"{inputs.group} of site {inputs.site} stands in {_told(stood)}; let the entry lead "
-            "there, and declare another site for what is to stand elsewhere"
+            f"cloud {inputs.cloud}: the entry of clouds.yaml leads to {described(place)}, and "
+            f"group {inputs.group} of site {inputs.site} stands in {described(stood)}; let the "
+            "entry lead there, and declare another site for what is to stand elsewhere"
         )
     return place
-
-
-def _told(place: Mapping[str, str]) -> str:
-    region = f" of region {place['region']}" if place["region"] else ""
-    return f"project {place['project']}{region}"
 
 
 def _template(inputs: OpenstackInputs) -> Template:

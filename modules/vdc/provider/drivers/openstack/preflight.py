@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from vdc.declaration.finding import Finding, Path
@@ -11,8 +11,9 @@ from vdc.declaration.sites.openstack import OpenstackSite
 from vdc.errors import NodeError
 from vdc.plan import NodeGroup, Plan, Site
 from vdc.plan.tags import GROUP, SITE, ours
+from vdc.provider.drivers.backend import Recorded
 from vdc.provider.drivers.openstack import lookup
-from vdc.provider.drivers.openstack.cloud import Cloud
+from vdc.provider.drivers.openstack.cloud import Cloud, described
 from vdc.provider.drivers.openstack.inventory import of_site
 from vdc.provider.drivers.openstack.lookup import Flavor
 from vdc.provider.drivers.openstack.marks import tagged
@@ -23,15 +24,26 @@ T = TypeVar("T")
 _SERVERS: Path = ("control", "addresses")
 
 
-async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
+async def preflight(plan: Plan, site: Site, stack: str, recorded: Recorded) -> Sequence[Finding]:
     """See :data:`~vdc.provider.drivers.backend.Preflight`."""
     declared = OpenstackSite.model_validate_json(site.declared)
     here: Path = ("sites", site.name)
     try:
         cloud = of_site(site)
-        await cloud.ask("sign-in", lambda c: c.session.get_project_id())
+        place = await cloud.place()
     except NodeError as error:
         return [_unasked(here, declared, error)]
+    stood = [each for each in _places(recorded, site) if each != place]
+    if stood:
+        return [
+            Finding(
+                (*here, "cloud"),
+                f"leads to {described(place)}, and what the state records stands in "
+                f"{described(stood[0])} (got {declared.cloud})",
+                "let the entry of clouds.yaml lead there again, and declare another site for what "
+                "is to stand elsewhere",
+            )
+        ]
     asked = _Asked(cloud, here, declared)
     await asked.network()
     for group in site.groups:
@@ -43,6 +55,15 @@ async def preflight(plan: Plan, site: Site, stack: str) -> Sequence[Finding]:
         await asked.quota(group, asked.need(group, flavor, more))
         await asked.spread(group)
     return list(dict.fromkeys(asked.findings))
+
+
+def _places(recorded: Recorded, site: Site) -> Iterator[Mapping[str, str]]:
+    """Where the site's groups stand; see the group's output ``place``."""
+    for resource in recorded:
+        if resource.get("inputs", {}).get("site") == site.name:
+            place = resource.get("outputs", {}).get("place")
+            if place is not None:
+                yield place
 
 
 def _unasked(here: Path, declared: OpenstackSite, error: NodeError) -> Finding:
