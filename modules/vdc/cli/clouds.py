@@ -164,7 +164,7 @@ def _recorded(stack: Stack, plan: Plan) -> Sequence[Mapping[str, Any]]:
         return ()  # which is a finding of its own
     if not compared or (stack.own_backend is not None and stack.state_file is None):
         return ()
-    state = read(stack, {**os.environ, **stack.environment()})
+    state = read(stack, stack.shell())
     return state.resources if state else ()
 
 

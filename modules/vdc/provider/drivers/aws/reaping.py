@@ -155,12 +155,11 @@ def _unless_gone(
     aws: Aws, sort: str, arn: str, tags: Callable[[Aws, str], Mapping[str, str]]
 ) -> Iterator[Thing]:
     """One thing of IAM's, which somebody else may have removed since it was listed."""
-    from botocore.exceptions import ClientError
-
     try:
-        found = tags(aws, arn)
-    except ClientError as error:
-        if not _says_gone(error.response["Error"]["Code"]):
+        with aws.named():
+            found = tags(aws, arn)
+    except AwsError as error:
+        if not _says_gone(error.code):
             raise
     else:
         yield _thing(sort, arn, found)
