@@ -102,19 +102,6 @@ def test_members_stay_of_their_group_account_and_region():
     assert set(refused) == {"account", "region"}
 
 
-@pytest.fixture
-def nomad(tmp_path, monkeypatch):
-    """A program to be packed, and a cache of its own."""
-    program = tmp_path / "bin" / "nomad"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    monkeypatch.setenv("VDC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("VDC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-
-
 def enrolment(**changes):
     own = {
         "role": "client",

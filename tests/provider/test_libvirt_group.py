@@ -7,20 +7,9 @@ import pytest
 from vdc.errors import ToolchainError
 from vdc.provider.drivers.libvirt.group import LibvirtInputs, LibvirtNodeGroup
 
+pytestmark = pytest.mark.usefixtures("nomad")
+
 KEY = "-----BEGIN EC PRIVATE KEY-----\nx\n-----END EC PRIVATE KEY-----\n"
-
-
-@pytest.fixture(autouse=True)
-def nomad(tmp_path, monkeypatch):
-    """A program to be packed, and a cache of its own."""
-    program = tmp_path / "bin" / "nomad"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    monkeypatch.setenv("VDC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("VDC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
 
 
 def inputs(**changes) -> LibvirtInputs:

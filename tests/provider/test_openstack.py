@@ -452,19 +452,6 @@ def test_what_one_group_gets_is_not_left_for_the_next():
 # --- the group ---------------------------------------------------------------------
 
 
-@pytest.fixture
-def nomad(tmp_path, monkeypatch):
-    """A program to be packed, and a cache of its own."""
-    program = tmp_path / "bin" / "nomad"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    monkeypatch.setenv("VDC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("VDC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-
-
 def inputs(**changes: Any) -> OpenstackInputs:
     scheduler = {
         "addresses": ["https://192.0.2.10:4646"],
