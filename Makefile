@@ -10,8 +10,8 @@ UV     := toolchain/python/uv.lock
 LAB    ?= up
 # Most tests wait for engines most of the time, so more of them run than there are cores.
 BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# A file of tests shares its engines, so it stays with one worker.
-PARALLEL = --numprocesses $(BESIDE) --dist loadfile
+# A file of tests shares its engines, so it stays with one worker; the order is tests/conftest.py's.
+PARALLEL = --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
 # uv takes seconds where pip takes minutes; pip comes after it where only pip's own configuration
 # names the package index.
 INSTALL = $(BIN)/uv pip install --quiet --system-certs --require-hashes --python $(BIN)/python
