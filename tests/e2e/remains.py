@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from vdc.provider.processes import every
+
 _TELLING = ("VDC_HOME", "NOMAD_ALLOC_DIR")
 
 
@@ -16,7 +18,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     own = os.getpid()
     return [
         process
-        for process in psutil.process_iter()
+        for process in every()
         if process.pid != own and any(_inside(text, folder) for text in _words(process))
     ]
 

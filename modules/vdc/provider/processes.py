@@ -29,13 +29,21 @@ def find(mark: Path) -> list[psutil.Process]:
     return [process for process, words in _commands() if wanted in words]
 
 
+def every(about: list[str] | None = None) -> Iterator[psutil.Process]:
+    """Every process, with what ``psutil`` is to find out about it at once."""
+    # It remembers processes by their numbers: one that has a dead one's number would pass for that
+    # one, and be ended by no signal.
+    psutil.process_iter.cache_clear()
+    return psutil.process_iter(about)
+
+
 def arguments() -> frozenset[str]:
     """Every argument of every live process: one pass for callers with many marks."""
     return frozenset(word for _, words in _commands() for word in words)
 
 
 def _commands() -> Iterator[tuple[psutil.Process, Sequence[str]]]:
-    for process in psutil.process_iter(["cmdline", "status"]):
+    for process in every(["cmdline", "status"]):
         if process.info["status"] != psutil.STATUS_ZOMBIE:
             yield process, process.info["cmdline"] or ()
 
@@ -46,7 +54,7 @@ def belonging_to(folder: Path) -> list[psutil.Process]:
     Finds what an agent has started (executors, log collectors, tasks) when the agent is gone.
     """
     found = []
-    for process in psutil.process_iter():
+    for process in every():
         try:
             task = process.environ().get("NOMAD_ALLOC_DIR", "")
             # A folder that was removed under a process shows as "/folder (deleted)".

@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from vdc.provider import engine
 from vdc.provider.registry import RESOURCES, prepare
 from vdc.provider.servicer import Servicer
 
@@ -27,24 +28,17 @@ _GRACE_S = 1.0
 
 
 async def _engine_gone(address: str) -> None:
-    """Returns when the engine's address, once reached, can be reached no more."""
-    options = [("grpc.enable_http_proxy", 0)]  # the engine is on this machine
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        while True:
-            try:
-                await asyncio.wait_for(channel.channel_ready(), _GRACE_S)
-            except TimeoutError:
-                return
-            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+    await engine.gone(address)
+    await asyncio.sleep(_GRACE_S)
 
 
 async def serve(
-    engine: str | None, servicer: provider_pb2_grpc.ResourceProviderServicer | None = None
+    address: str | None, servicer: provider_pb2_grpc.ResourceProviderServicer | None = None
 ) -> None:
     """Serves until a signal, or until the engine at this address is gone; then ends the process.
 
     Args:
-        engine: Its address.
+        address: The engine's.
         servicer: What is served, when it is not all our resources.
     """
     server = grpc.aio.server(
@@ -57,16 +51,16 @@ async def serve(
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(served, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
     # The engine starts its plugins in process groups of their own, so an interrupt is never the
     # user's (that comes as Cancel): it is the engine's way to say that the run is over.
     told_to_end = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
     ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_end.wait())]
-    if engine is not None:
-        ends.append(asyncio.create_task(_engine_gone(engine)))
+    if address is not None:
+        ends.append(asyncio.create_task(_engine_gone(address)))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     # At once: a handler that is waiting for a node must not act again. What it made bears our
     # mark and is taken over by the next run.

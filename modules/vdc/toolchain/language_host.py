@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
+from vdc.provider import engine
 from vdc.provider.protocol import with_sdk, without_sdk
 
 without_sdk()
@@ -43,11 +44,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """What the engine asks of a language.
 
     Args:
-        engine: Address of the engine, where the program's log lines go.
+        address: Of the engine, where the program's log lines go.
     """
 
-    def __init__(self, engine: str) -> None:
-        self._engine = engine
+    def __init__(self, address: str) -> None:
+        self._address = address
         self.cancelled = asyncio.Event()
 
     async def Run(  # noqa: N802, the protocol's names
@@ -56,7 +57,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Runs the program; its errors are told to the engine in the words of the SDK."""
         waking = asyncio.create_task(wake(request))
         try:
-            return await asyncio.to_thread(_run, request, self._engine)
+            return await asyncio.to_thread(_run, request, self._address)
         finally:
             waking.cancel()
 
@@ -109,11 +110,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return messages.GetProgramDependenciesResponse()
 
 
-def _run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
+def _run(request: messages.RunRequest, address: str) -> messages.RunResponse:
     with_sdk()
     from vdc.toolchain.program import run
 
-    return run(request, engine)
+    return run(request, address)
 
 
 async def wake(request: messages.RunRequest) -> None:
@@ -122,7 +123,7 @@ async def wake(request: messages.RunRequest) -> None:
     The engine would start each at the program's first resource, and the program would wait. It
     starts one as well for a function, whose answer nobody waits for and which there need not be.
     """
-    async with _to_engine(request.monitor_address) as channel:
+    async with engine.connected(request.monitor_address) as channel:
         monitor = resource_pb2_grpc.ResourceMonitorStub(channel)
         for name in _providers(Path(request.info.root_directory)):
             with suppress(grpc.RpcError):
@@ -139,25 +140,9 @@ def _providers(root: Path) -> list[str]:
     return []
 
 
-def _to_engine(address: str) -> grpc.aio.Channel:
-    # The engine is on this machine, whatever proxy the environment names.
-    return grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
-
-
-async def _engine_gone(address: str) -> None:
-    """Returns when nothing answers at the engine's address any more."""
-    dead = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
-    async with _to_engine(address) as channel:
-        # An idle connection may be closed and made anew; a dead engine refuses.
-        state = channel.get_state(try_to_connect=True)
-        while state not in dead:
-            await channel.wait_for_state_change(state)
-            state = channel.get_state(try_to_connect=True)
-
-
-async def _serve(engine: str) -> None:
+async def _serve(address: str) -> None:
     """Serves until a signal, the engine's cancel, or its end."""
-    host = LanguageHost(engine)
+    host = LanguageHost(address)
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", _MESSAGE_BYTES)])
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -167,7 +152,7 @@ async def _serve(engine: str) -> None:
     print(port, flush=True)  # noqa: T201, the protocol
     ends = {
         asyncio.create_task(host.cancelled.wait()),
-        asyncio.create_task(_engine_gone(engine)),
+        asyncio.create_task(engine.gone(address)),
     }
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     await server.stop(grace=0.2)  # so that an answer to Cancel still leaves
