@@ -6,13 +6,13 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from e2e.checkout import Checkout, checkout
+from e2e.remains import files_below
 from labs.ssh import Lab, ssh_lab
 from nomad_lab import wait_for
 from vdc.client import PoolClient, Profile
@@ -161,5 +161,5 @@ def test_with_a_server_lost_the_others_go_on(stack: Checkout, lab: Lab) -> None:
 
 def test_the_key_of_the_service_is_in_no_file_of_the_user(stack: Checkout, lab: Lab) -> None:
     key = lab.run("s1", "cat", "/etc/vdc/pool/key.pem").splitlines()[1]
-    files = [path for path in stack.base.rglob("*") if path.is_file()]
-    assert [path for path in files if key.encode() in Path(path).read_bytes()] == []
+    files = [path for path in files_below(stack.base) if path.is_file()]
+    assert [path for path in files if key.encode() in path.read_bytes()] == []

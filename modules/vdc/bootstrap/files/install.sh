@@ -225,7 +225,10 @@ run_supervised() {
     if ! alive $run/supervisor.pid; then
         setsid "$lib/bin/vdc-supervise" </dev/null >>$log/agent.log 2>&1 &
     elif ! as_started && alive $run/agent.pid; then
-        kill "$(cat $run/agent.pid)" # the supervisor starts the new one
+        agent=$(cat $run/agent.pid)
+        kill "$agent" # the supervisor starts the new one
+        # Who looks for the agent from here on shall not take the old one for it.
+        while kill -0 "$agent" 2>/dev/null; do sleep 1; done
     fi
     digest >$lib/started
 }
