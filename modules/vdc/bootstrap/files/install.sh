@@ -228,7 +228,7 @@ run_supervised() {
         agent=$(cat $run/agent.pid)
         kill "$agent" # the supervisor starts the new one
         # Who looks for the agent from here on shall not take the old one for it.
-        while kill -0 "$agent" 2>/dev/null; do sleep 1; done
+        while [ -e "/proc/$agent/exe" ]; do sleep 1; done
     fi
     digest >$lib/started
 }
