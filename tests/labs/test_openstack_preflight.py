@@ -49,13 +49,22 @@ def user(lab: Lab) -> Iterator[Checkout]:
         yield replace(made, environment={**made.environment, "OS_CLIENT_CONFIG_FILE": str(clouds)})
 
 
-def declare(user: Checkout, site: Mapping[str, Any], workers: Mapping[str, Any]) -> None:
+def declare(
+    user: Checkout,
+    site: Mapping[str, Any],
+    workers: Mapping[str, Any],
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """One site in the cloud, and others that are like it but for what is said."""
+    groups = {"workers": {**WORKERS, **workers}}
+    others = {name: {**SITE, **own, "groups": groups} for name, own in (more or {}).items()}
     document = {
         "name": "early",
         "control": {"site": "here", "addresses": ["10.88.0.254"]},
         "sites": {
             "here": {"kind": "local"},
-            "cloud": {**SITE, **site, "groups": {"workers": {**WORKERS, **workers}}},
+            "cloud": {**SITE, **site, "groups": groups},
+            **others,
         },
     }
     user.declaration.write_text(yaml.safe_dump(document, sort_keys=False))
@@ -95,6 +104,35 @@ def test_all_that_the_cloud_has_not_is_said_at_once(user: Checkout, lab: Lab) ->
     }
     assert "debian-99" in found["sites.cloud.image"]
     assert "3 servers more, and the quota leaves 2" in found["sites.cloud.groups.workers.count"]
+
+
+def test_sites_of_one_project_are_counted_together(user: Checkout, lab: Lab) -> None:
+    second = {"network": {"cidr": "10.61.0.0/24", "router": EXTERNAL}}
+    declare(user, {}, {"spread": "soft"}, {"second": second})
+    with lab.quota(instances=5, server_groups=1):
+        found = dict(problems(user))
+    workers = "sites.second.groups.workers"
+    assert found == {
+        f"{workers}.count": "needs 3 servers more, and the quota leaves 2",
+        f"{workers}.spread": "needs 1 server groups more, and the quota leaves 0",
+    }
+
+
+def test_a_network_more_than_there_may_be(user: Checkout, lab: Lab) -> None:
+    declare(user, {}, {})
+    with lab.administrator() as administrator:
+        project = administrator.identity.find_project(CLOUD, ignore_missing=False).id
+        administrator.network.update_quota(project, networks=0, routers=0)
+    try:
+        found = problems(user)
+    finally:
+        with lab.administrator() as administrator:
+            administrator.network.update_quota(project, networks=-1, routers=-1)
+    cidr = "sites.cloud.network.cidr"
+    assert found == [
+        (cidr, "needs 1 networks more, and the quota leaves 0"),
+        (cidr, "needs 1 routers more, and the quota leaves 0"),
+    ]
 
 
 def test_a_size_that_no_flavour_has(user: Checkout) -> None:

@@ -441,6 +441,36 @@ def test_what_a_quota_lacks_is_told_in_numbers():
     ]
 
 
+@pytest.mark.parametrize("has_volumes", [True, False])
+def test_what_a_cloud_tells_of_its_quotas_is_read_and_what_it_has_not_is_without_end(has_volumes):
+    details = {"limit": 10, "used": 4, "reserved": 1}
+    told = {
+        name: details
+        for name in ("floating_ips", "ports", "networks", "subnets", "routers", "security_groups")
+    }
+    told["routers"] = {"limit": -1, "used": 4}
+    limits = SimpleNamespace(
+        instances=10, instances_used=1, total_cores=-1, total_cores_used=3,
+        total_ram=4096, total_ram_used=4096, server_groups=10, server_groups_used=2,
+    )  # fmt: skip
+    volumes = SimpleNamespace(
+        max_total_volumes=10, total_volumes_used=9,
+        max_total_volume_gigabytes=1000, total_gigabytes_used=10,
+    )  # fmt: skip
+    connection = SimpleNamespace(
+        current_project_id="p-1",
+        compute=SimpleNamespace(get_limits=lambda: SimpleNamespace(absolute=limits)),
+        network=SimpleNamespace(get_quota=lambda *_, **__: SimpleNamespace(**told)),
+        has_service=lambda _: has_volumes,
+        block_storage=SimpleNamespace(get_limits=lambda: SimpleNamespace(absolute=volumes)),
+    )
+    assert quota.read(connection) == quota.Quota(
+        servers=9, cores=None, memory_mib=0, floating=5, ports=5, networks=5, subnets=5,
+        routers=None, security_groups=5, server_groups=8,
+        volumes=1 if has_volumes else None, volume_gib=990 if has_volumes else None,
+    )  # fmt: skip
+
+
 def test_what_one_group_gets_is_not_left_for_the_next():
     left = quota.Quota(servers=3, cores=4).less(quota.Need(servers=2, cores=8))
     assert left == quota.Quota(servers=1, cores=-4)

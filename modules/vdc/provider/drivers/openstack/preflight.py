@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,18 +9,14 @@ from vdc.declaration.finding import Finding, Path
 from vdc.declaration.sites.openstack import OpenstackSite
 from vdc.errors import NodeError
 from vdc.plan import NodeGroup, Plan, Site
-from vdc.plan.tags import GROUP, SITE, ours
 from vdc.provider.drivers.backend import Recorded
 from vdc.provider.drivers.openstack import lookup
 from vdc.provider.drivers.openstack.cloud import Cloud, described
 from vdc.provider.drivers.openstack.inventory import of_site
-from vdc.provider.drivers.openstack.lookup import Flavor
-from vdc.provider.drivers.openstack.marks import tagged
-from vdc.provider.drivers.openstack.quota import Need, Quota, lacking, read
+from vdc.provider.drivers.openstack.quota import lacking, read
+from vdc.provider.drivers.openstack.wants import parts
 
 T = TypeVar("T")
-
-_SERVERS: Path = ("control", "addresses")
 
 
 async def preflight(plan: Plan, site: Site, stack: str, recorded: Recorded) -> Sequence[Finding]:
@@ -49,11 +44,9 @@ async def preflight(plan: Plan, site: Site, stack: str, recorded: Recorded) -> S
     for group in site.groups:
         await asked.image(group)
         await asked.zones(group)
-        flavor = await asked.flavor(group)
-        standing = await asked.standing(plan.name, stack)
-        more = max(0, group.count - standing[site.name, group.name])
-        await asked.quota(group, asked.need(group, flavor, more))
+        await asked.flavor(group)
         await asked.spread(group)
+    await asked.quota(plan, site, stack)
     return list(dict.fromkeys(asked.findings))
 
 
@@ -64,6 +57,14 @@ def _places(recorded: Recorded, site: Site) -> Iterator[Mapping[str, str]]:
             place = resource.get("outputs", {}).get("place")
             if place is not None:
                 yield place
+
+
+async def _leads_to(site: Site, place: Mapping[str, str]) -> bool:
+    """Whether a site is in this project and region; one that cannot be asked says so itself."""
+    try:
+        return await of_site(site).place() == place
+    except NodeError:
+        return False
 
 
 def _unasked(here: Path, declared: OpenstackSite, error: NodeError) -> Finding:
@@ -90,8 +91,6 @@ class _Asked:
         self._cloud = cloud
         self._here = here
         self._declared = declared
-        self._standing: Counter[tuple[str, str]] | None = None
-        self._left: Quota | None = None
 
     async def network(self) -> None:
         """Whether the network is there, or the one that a new one leads to."""
@@ -110,15 +109,16 @@ class _Asked:
         wanted = (own and own.image) or self._declared.image
         await self._found(path, lambda c: lookup.image(c, wanted))
 
-    async def flavor(self, group: NodeGroup) -> Flavor | None:
-        """The flavour; None when there is none."""
+    async def flavor(self, group: NodeGroup) -> None:
+        """Whether the flavour is there, and has the size."""
         own = self._declared.groups.get(group.name)
         wanted = (own.flavor if own else self._declared.flavor) or ""
         boot = own.boot if own else "image"
         named = (*self._of(group), "flavor") if own else (*self._here, "flavor")
         unnamed = (*self._of(group), "size") if own else ("control", "size")
         if not wanted:
-            return await self._found(unnamed, lambda c: lookup.flavor(c, "", group.size, boot))
+            await self._found(unnamed, lambda c: lookup.flavor(c, "", group.size, boot))
+            return
         found = await self._found(named, lambda c: lookup.named(c, wanted))
         lack = found.lacks(group.size, boot) if found else ""
         if lack:
@@ -127,7 +127,6 @@ class _Asked:
                 f"{lack} (got {wanted})",
                 "write a larger one, or leave it out for the smallest that has the size",
             )
-        return found
 
     async def zones(self, group: NodeGroup) -> None:
         """Whether the cloud has the zones."""
@@ -162,35 +161,21 @@ class _Asked:
                 "write soft, or make several groups",
             )
 
-    async def standing(self, datacenter: str, stack: str) -> Counter[tuple[str, str]]:
-        """How many servers of each group there are already, by site and group."""
-        if self._standing is None:
-            servers = await self._cloud.servers(f"{datacenter}-").fresh()
-            marks = [tagged(server.metadata) for server in servers]
-            mine = [tags for tags in marks if ours(tags, datacenter, stack)]
-            self._standing = Counter((tags.get(SITE, ""), tags.get(GROUP, "")) for tags in mine)
-        return self._standing
-
-    def need(self, group: NodeGroup, flavor: Flavor | None, count: int) -> Need:
-        """What so many more machines of a group take."""
-        own = self._declared.groups.get(group.name)
-        floating = self._declared.egress == "public" or bool(own and own.floating_ip)
-        cores, memory_mib = (flavor.cores, flavor.memory_mib) if flavor else (0, 0)
-        return Need(count, count * cores, count * memory_mib, count if floating else 0)
-
-    async def quota(self, group: NodeGroup, need: Need) -> None:
-        """Whether the project may have a group's machines after those of the groups before it."""
-        if need.servers == 0:
-            return
-        if self._left is None:
-            self._left = await self._cloud.ask("quota", read)
-        for lack in lacking(need, self._left):
-            self._say(
-                (*self._of(group), "count") if group.name in self._declared.groups else _SERVERS,
-                f"needs {lack}",
-                "have the project's quota raised, or declare fewer or smaller machines",
-            )
-        self._left = self._left.less(need)
+    async def quota(self, plan: Plan, site: Site, stack: str) -> None:
+        """Whether the project may have what is to come, after what the sites before it get."""
+        left = await self._cloud.ask("quota", read)
+        for other in plan.sites[: plan.sites.index(site)]:
+            if other.kind == site.kind and await _leads_to(other, await self._cloud.place()):
+                async for part in parts(other, plan.name, stack):
+                    left = left.less(part.need)
+        async for part in parts(site, plan.name, stack):
+            for lack in lacking(part.need, left):
+                self._say(
+                    part.path,
+                    f"needs {lack}",
+                    f"have the project's quota raised, {part.remedy}",
+                )
+            left = left.less(part.need)
 
     async def _found(self, path: Path, work: Callable[[Any], T]) -> T | None:
         """What the cloud has; None after a finding when it has it not."""

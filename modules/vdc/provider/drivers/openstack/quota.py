@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vdc.provider.drivers.openstack.sdk import sdk
@@ -17,6 +17,13 @@ class Need:
     cores: int = 0
     memory_mib: int = 0
     floating: int = 0
+    networks: int = 0
+    subnets: int = 0
+    routers: int = 0
+    security_groups: int = 0
+    server_groups: int = 0
+    volumes: int = 0
+    volume_gib: int = 0
 
     @property
     def ports(self) -> int:
@@ -26,27 +33,25 @@ class Need:
 
 @dataclass(frozen=True)
 class Quota:
-    """What is left of each; None where there is no end to it."""
+    """What is left of each; None where there is no end to it, or none that the cloud tells."""
 
     servers: int | None = None
     cores: int | None = None
     memory_mib: int | None = None
     floating: int | None = None
     ports: int | None = None
+    networks: int | None = None
+    subnets: int | None = None
+    routers: int | None = None
+    security_groups: int | None = None
+    server_groups: int | None = None
+    volumes: int | None = None
+    volume_gib: int | None = None
 
     def less(self, need: Need) -> Quota:
         """What is left for those who come after."""
-
-        def rest(left: int | None, wanted: int) -> int | None:
-            return None if left is None else left - wanted
-
-        return Quota(
-            rest(self.servers, need.servers),
-            rest(self.cores, need.cores),
-            rest(self.memory_mib, need.memory_mib),
-            rest(self.floating, need.floating),
-            rest(self.ports, need.ports),
-        )
+        known = {name: left for name in _WORDS if (left := getattr(self, name)) is not None}
+        return replace(self, **{name: left - getattr(need, name) for name, left in known.items()})
 
 
 _WORDS = {
@@ -55,6 +60,18 @@ _WORDS = {
     "memory_mib": "MiB of memory",
     "floating": "floating addresses",
     "ports": "ports",
+    "networks": "networks",
+    "subnets": "subnets",
+    "routers": "routers",
+    "security_groups": "security groups",
+    "server_groups": "server groups",
+    "volumes": "volumes",
+    "volume_gib": "GiB of volumes",
+}
+# By their names in the network service's quotas.
+_OF_NETWORK = {
+    "floating_ips": "floating",
+    **{name: name for name in ("ports", "networks", "subnets", "routers", "security_groups")},
 }
 
 
@@ -69,23 +86,37 @@ def lacking(need: Need, quota: Quota) -> Iterator[str]:
 def read(connection: Any) -> Quota:
     """What the project may still have; blocks. What a cloud does not say is without an end."""
     limits = connection.compute.get_limits().absolute
-    network = _network(connection)
     return Quota(
         servers=_left(limits.instances, limits.instances_used),
         cores=_left(limits.total_cores, limits.total_cores_used),
         memory_mib=_left(limits.total_ram, limits.total_ram_used),
-        floating=_of(network.get("floating_ips")),
-        ports=_of(network.get("ports")),
+        server_groups=_left(limits.server_groups, limits.server_groups_used),
+        **_network(connection),
+        **_volumes(connection),
     )
 
 
-def _network(connection: Any) -> Mapping[str, Any]:
-    """The network service's quotas with what is used of each; nothing where it tells no details."""
+def _network(connection: Any) -> Mapping[str, int | None]:
+    """What the network service leaves of its quotas; nothing where it tells no details."""
     try:
         quota = connection.network.get_quota(connection.current_project_id, details=True)
     except sdk().exceptions.HttpException:
         return {}
-    return {name: getattr(quota, name) for name in ("floating_ips", "ports")}
+    return {ours: _of(getattr(quota, name)) for name, ours in _OF_NETWORK.items()}
+
+
+def _volumes(connection: Any) -> Mapping[str, int | None]:
+    """Likewise; a cloud may have no volumes."""
+    if not connection.has_service("block-storage"):
+        return {}
+    try:
+        limits = connection.block_storage.get_limits().absolute
+    except sdk().exceptions.HttpException:
+        return {}
+    return {
+        "volumes": _left(limits.max_total_volumes, limits.total_volumes_used),
+        "volume_gib": _left(limits.max_total_volume_gigabytes, limits.total_gigabytes_used),
+    }
 
 
 def _of(known: Mapping[str, int] | None) -> int | None:
