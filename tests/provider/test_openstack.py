@@ -444,10 +444,9 @@ def test_what_a_quota_lacks_is_told_in_numbers():
 @pytest.mark.parametrize("has_volumes", [True, False])
 def test_what_a_cloud_tells_of_its_quotas_is_read_and_what_it_has_not_is_without_end(has_volumes):
     details = {"limit": 10, "used": 4, "reserved": 1}
-    told = {
-        name: details
-        for name in ("floating_ips", "ports", "networks", "subnets", "routers", "security_groups")
-    }
+    told = dict.fromkeys(
+        ("floating_ips", "ports", "networks", "subnets", "security_groups"), details
+    )
     told["routers"] = {"limit": -1, "used": 4}
     limits = SimpleNamespace(
         instances=10, instances_used=1, total_cores=-1, total_cores_used=3,
