@@ -3,8 +3,8 @@
 ``python tests/bench/cloud_time.py [--only KIND] [--runs 3]``, as root, prints the median of runs in
 fresh labs, and of each when the cloud had begun the last machine and when the pool had all nodes.
 The machines are the labs': what a hypervisor needs to start one is not in it. What the cloud needs
-to decide on one is, by OpenStack's own services and, for AWS, by moto in their place; and so are
-the network, its router and its rules, which are made as well.
+to decide on one is, by OpenStack's own services and, for AWS, by moto in their place, with the
+lab's own Auto Scaling; and so are the network, its router and its rules, which are made as well.
 """
 
 from __future__ import annotations
