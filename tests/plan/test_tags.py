@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vdc.plan.naming import fitted
-from vdc.plan.tags import ours, ours_by_words, tags, words
+from vdc.plan.tags import ours, tags, words
 
 LONG = "a-data-centre-with-a-name-of-the-most-characters-that-there-are"
 
@@ -36,19 +36,14 @@ def test_empty_marks_are_left_out():
 )
 def test_only_both_marks_make_a_thing_ours(found, expected):
     assert ours(found, "dc", "local") is expected
-    assert ours_by_words([f"{key}={value}" for key, value in found.items()], "dc", "local") is (
-        expected
-    )
 
 
 def test_words_of_long_names_fit_and_are_told_apart():
     mine = words(tags(LONG, "local", "cloud"))
     assert all(len(word) <= 60 for word in mine)
-    assert ours_by_words(mine, LONG, "local")
     read_back = dict(word.split("=", 1) for word in mine)
     assert ours(read_back, LONG, "local")
     assert not ours(read_back, LONG[:-1] + "x", "local")
-    assert not ours_by_words(mine, LONG[:-1] + "x", "local")
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.integers(min_value=10, max_value=80))

@@ -6,7 +6,7 @@ what does not is never touched. Their keys are valid as tag, label and metadata 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from vdc.plan.naming import fitted
 
@@ -52,8 +52,3 @@ def ours(found: Mapping[str, str], datacenter: str, stack: str) -> bool:
     whole = {DATACENTER: datacenter, STACK: stack}
     cut = dict(word.split("=", 1) for word in words(whole))
     return all(found.get(key) in (whole[key], cut[key]) for key in whole)
-
-
-def ours_by_words(found: Iterable[str], datacenter: str, stack: str) -> bool:
-    """Like :func:`ours`, for tags that are single words."""
-    return set(words({DATACENTER: datacenter, STACK: stack})) <= set(found)
