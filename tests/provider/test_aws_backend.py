@@ -22,7 +22,7 @@ from vdc.errors import NodeError
 from vdc.plan import plan
 from vdc.plan.tags import tags
 from vdc.provider.drivers import aws
-from vdc.provider.drivers.aws import cloud, quota, reaping
+from vdc.provider.drivers.aws import cloud, inventory, quota
 from vdc.provider.drivers.aws.sorts import SORTS
 
 pytestmark = pytest.mark.real
@@ -436,7 +436,7 @@ def test_everything_of_a_stack_is_found_and_goes_and_nothing_foreign(declared):
 @pytest.mark.parametrize("tags_of", ["_role_tags", "_profile_tags"])
 def test_a_role_that_vanishes_while_all_are_listed_is_passed_over(declared, monkeypatch, tags_of):
     everything(OURS)
-    read = getattr(reaping, tags_of)
+    read = getattr(inventory, tags_of)
 
     def vanish(asked, arn):
         iam, name = client("iam"), "vdc-dev"
@@ -447,7 +447,7 @@ def test_a_role_that_vanishes_while_all_are_listed_is_passed_over(declared, monk
         iam.delete_instance_profile(InstanceProfileName=name)
         return read(asked, arn)
 
-    monkeypatch.setattr(reaping, tags_of, vanish)
+    monkeypatch.setattr(inventory, tags_of, vanish)
     found = {thing.sort for thing in things(declared(), "dev")}
     assert "instance-profile" not in found
     assert "vpc" in found

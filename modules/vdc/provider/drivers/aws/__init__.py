@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from vdc.provider.drivers.aws.cloud import shared
 from vdc.provider.drivers.aws.fleet import AwsFleet
+from vdc.provider.drivers.aws.inventory import found, left, remove
 from vdc.provider.drivers.aws.preflight import preflight
-from vdc.provider.drivers.aws.reaping import found, left, remove
 from vdc.provider.drivers.backend import Backend
 from vdc.provider.resources.fleet_members import MembersInputs
 

@@ -20,8 +20,8 @@ from vdc.provider.drivers.aws.cloud import (
     RightsError,
     SilentError,
 )
+from vdc.provider.drivers.aws.inventory import of_site
 from vdc.provider.drivers.aws.quota import ADDRESSES, LIMITS, VPCS, Account, Limit, is_standard
-from vdc.provider.drivers.aws.reaping import of_site
 from vdc.provider.drivers.aws.types import Types
 from vdc.provider.drivers.backend import Recorded
 
