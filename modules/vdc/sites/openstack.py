@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pulumi
 from pulumi_openstack import Provider, compute, networking
 
-from vdc.bootstrap import layout
 from vdc.declaration.sites.openstack import OpenstackSite
 from vdc.plan import model as plan
 from vdc.plan.naming import fitted
 from vdc.plan.tags import tags, words
+from vdc.sites.doors import (
+    DIALLED,
+    EVERYWHERE_IPV4,
+    EVERYWHERE_IPV6,
+    SIGN_IN,
+    once_all_are_there,
+)
 from vdc.sites.machines import MachineSite, surroundings
 from vdc.sites.resources import Authority
 
 _LONGEST_NAME = 255
 _ETHERTYPES = ("IPv4", "IPv6")
-_EVERYWHERE = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
+_EVERYWHERE = {"IPv4": EVERYWHERE_IPV4, "IPv6": EVERYWHERE_IPV6}
 _SPREAD = {"soft": "soft-anti-affinity", "strict": "anti-affinity"}
-_SIGN_IN = 22
-_DIALLED = (layout.PORTS.http, layout.PORTS.rpc, layout.POOL_PORT)
-"""What others dial at control servers; each of them asks for a certificate or shows one."""
 
 
 Named = Iterator[tuple[str, dict[str, Any]]]
@@ -133,7 +136,7 @@ class Openstack(MachineSite):
                 label, router_id=router.id, subnet_id=subnet.id, opts=self._inside
             )
             parts.append(interface.id)
-        return _first(parts)
+        return once_all_are_there(*parts)
 
     def _security_group(self, of: str, rules: Rules) -> pulumi.Output[str]:
         """Id of a security group that has these rules and no others."""
@@ -153,7 +156,7 @@ class Openstack(MachineSite):
             )
             for name, rule in rules(group.id)
         ]
-        return _first([group.id, *(rule.id for rule in made)])
+        return once_all_are_there(group.id, *(rule.id for rule in made))
 
     def _member_rules(self, group_id: pulumi.Output[str]) -> Named:
         for ethertype in _ETHERTYPES:
@@ -162,7 +165,7 @@ class Openstack(MachineSite):
             yield f"in-{ethertype}", inside
         access = self._declared.access
         for source in access.sources if access else ():
-            yield f"access-{source.replace('/', '-')}", _tcp(_SIGN_IN, source)
+            yield f"access-{source.replace('/', '-')}", _tcp(SIGN_IN, source)
 
     def _keyed(self) -> pulumi.Input[str]:
         """Name of the key pair of who looks after the machines; empty for nobody."""
@@ -196,7 +199,7 @@ class Openstack(MachineSite):
 
 def _control_rules(_: pulumi.Output[str]) -> Named:
     for ethertype, everywhere in _EVERYWHERE.items():
-        for port in _DIALLED:
+        for port in DIALLED:
             yield f"{port}-{ethertype}", _tcp(port, everywhere)
 
 
@@ -209,11 +212,6 @@ def _tcp(port: int, source: str) -> dict[str, Any]:
         "port_range_max": port,
         "remote_ip_prefix": source,
     }
-
-
-def _first(parts: Sequence[pulumi.Output[str]]) -> pulumi.Output[str]:
-    """The first of several, known once all of them are there."""
-    return pulumi.Output.all(*parts).apply(lambda known: str(known[0]))
 
 
 COMPONENT = Openstack

@@ -11,8 +11,7 @@ from pulumi_aws import ec2
 from vdc.declaration.sites.aws import AwsSite
 from vdc.declaration.sites.aws.subnets import shared_subnet, zone_subnet
 from vdc.sites.aws.marks import Marks
-
-_EVERYWHERE = "0.0.0.0/0"
+from vdc.sites.doors import EVERYWHERE_IPV4
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def _made(
         way = ec2.Route(
             label,
             route_table_id=table.id,
-            destination_cidr_block=_EVERYWHERE,
+            destination_cidr_block=EVERYWHERE_IPV4,
             nat_gateway_id=translator.id,
             opts=marks.opts,
         )
@@ -122,7 +121,7 @@ def _outward(
     return ec2.Route(
         label,
         route_table_id=table.id,
-        destination_cidr_block=_EVERYWHERE,
+        destination_cidr_block=EVERYWHERE_IPV4,
         gateway_id=internet.id,
         opts=marks.opts,
     )

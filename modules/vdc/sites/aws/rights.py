@@ -9,6 +9,7 @@ from pulumi_aws import iam
 
 from vdc.plan.naming import fitted
 from vdc.sites.aws.marks import Marks
+from vdc.sites.doors import once_all_are_there
 
 _LONGEST_NAME = 64
 _PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
@@ -44,7 +45,7 @@ def instance_profile(account: str, region: str, fleet: str, marks: Marks) -> pul
     profile = iam.InstanceProfile(
         marks.label, name=name, role=role.name, tags=marks.tags, opts=marks.opts
     )
-    return pulumi.Output.all(profile.arn, right.id).apply(lambda known: str(known[0]))
+    return once_all_are_there(profile.arn, right.id)
 
 
 def _statement(action: str, *, principal: str = "", resource: str = "") -> dict[str, object]:

@@ -10,13 +10,17 @@ from pulumi_aws import ec2
 from pulumi_aws.vpc import SecurityGroupEgressRule as Out
 from pulumi_aws.vpc import SecurityGroupIngressRule as In
 
-from vdc.bootstrap import layout
 from vdc.declaration.sites.aws import AwsSite
 from vdc.sites.aws.marks import Marks
+from vdc.sites.doors import (
+    DIALLED,
+    EVERYWHERE_IPV4,
+    EVERYWHERE_IPV6,
+    SIGN_IN,
+    once_all_are_there,
+)
 
-_EVERYWHERE = {"cidr_ipv4": "0.0.0.0/0", "cidr_ipv6": "::/0"}
-_SIGN_IN = 22
-_DIALLED = (layout.PORTS.http, layout.PORTS.rpc, layout.POOL_PORT)
+_EVERYWHERE = {"cidr_ipv4": EVERYWHERE_IPV4, "cidr_ipv6": EVERYWHERE_IPV6}
 
 Rule = tuple[str, type[In | Out], dict[str, Any]]
 """What its name ends with, which way it is for, and what it says."""
@@ -33,7 +37,7 @@ def members(site: AwsSite, vpc: pulumi.Input[str], marks: Marks) -> pulumi.Outpu
             yield f"out-{family[-4:]}", Out, {family: everywhere, "ip_protocol": "-1"}
         for source in site.access.sources if site.access else ():
             family = "cidr_ipv6" if ":" in source else "cidr_ipv4"
-            yield f"access-{source.replace('/', '-')}", In, _tcp(_SIGN_IN, family, source)
+            yield f"access-{source.replace('/', '-')}", In, _tcp(SIGN_IN, family, source)
 
     return _security_group(vpc, marks, f"Machines of site {marks.label}", rules)
 
@@ -43,7 +47,7 @@ def dialled(vpc: pulumi.Input[str], marks: Marks) -> pulumi.Output[str]:
 
     def rules(_: pulumi.Output[str]) -> Iterator[Rule]:
         for family, everywhere in _EVERYWHERE.items():
-            for port in _DIALLED:
+            for port in DIALLED:
                 yield f"{port}-{family[-4:]}", In, _tcp(port, family, everywhere)
 
     return _security_group(vpc, marks, f"Control servers {marks.label}", rules)
@@ -75,5 +79,4 @@ def _security_group(
         )
         for name, rule, said in rules(made.id)
     ]
-    everything = pulumi.Output.all(made.id, *(part.id for part in parts))
-    return everything.apply(lambda known: str(known[0]))
+    return once_all_are_there(made.id, *(part.id for part in parts))
