@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated
 
 from vdc.declaration.fields import Written
+from vdc.declaration.finding import Finding, Findings, Path
 from vdc.declaration.forms import Form, UnfitError
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -32,6 +33,23 @@ def free_network(like: IPv4Network, taken: Iterable[IPv4Network]) -> IPv4Network
     return next(
         (network for network in free if not any(network.overlaps(other) for other in others)), like
     )
+
+
+def is_one_thing(path: Path, ways: Mapping[str, str | None], add: str) -> Findings:
+    """A network exists or is made; which of two is not ours to choose.
+
+    Args:
+        path: Where it is declared.
+        ways: What is written for each way to declare one.
+        add: What to write where there is none.
+    """
+    said = {key: value for key, value in ways.items() if value}
+    if len(said) > 1:
+        got = " and ".join(f"{key} {value}" for key, value in said.items())
+        yield Finding(path, f"is two things at once (got {got})", "keep one of them")
+    elif not said:
+        rests_on = tuple((*path, key) for key in ways)
+        yield Finding(path, "names no network", f"add {add}", rests_on=rests_on)
 
 
 def _address(text: str) -> str:

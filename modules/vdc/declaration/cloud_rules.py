@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from vdc.declaration import os as systems
-from vdc.declaration.addresses import free_network
+from vdc.declaration.addresses import free_network, is_one_thing
 from vdc.declaration.cloud import Bounds, CloudSite
 from vdc.declaration.finding import Finding, Findings, Path
 from vdc.declaration.machine import proxy_is_named
@@ -93,20 +93,9 @@ def network_is_one_thing(name: str, network: Network, add: str) -> Findings:
         network: Its network.
         add: What to write for one that exists, and for one to make.
     """
-    path: Path = ("sites", name, "network")
-    if network.existing and network.cidr:
-        yield Finding(
-            path,
-            f"is two things at once (got {network.key} {network.existing} and cidr {network.cidr})",
-            "keep one of them",
-        )
-    elif not (network.existing or network.cidr):
-        yield Finding(
-            path,
-            "names no network",
-            f"add {add}",
-            rests_on=((*path, network.key), (*path, "cidr")),
-        )
+    yield from is_one_thing(
+        ("sites", name, "network"), {network.key: network.existing, "cidr": network.cidr}, add
+    )
 
 
 def egress_fits_its_network(

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import TYPE_CHECKING
 
 from vdc.declaration import os as systems
-from vdc.declaration.addresses import free_network
+from vdc.declaration.addresses import free_network, is_one_thing
 from vdc.declaration.finding import Finding, Findings, Path, dotted
 from vdc.declaration.os import OperatingSystem
 from vdc.declaration.sites.libvirt.model import Host, LibvirtSite, Machine, Network
@@ -68,19 +68,11 @@ def _network_path(name: str, site: LibvirtSite, host: str) -> Path:
 def network_is_one_thing(name: str, site: LibvirtSite) -> Findings:
     """Machines have one network; which of two is not ours to choose."""
     for path, network in _networks(name, site):
-        if network.bridge and network.nat:
-            yield Finding(
-                path,
-                f"is two things at once (got bridge {network.bridge} and nat {network.nat})",
-                "keep one of them",
-            )
-        elif not (network.bridge or network.nat):
-            yield Finding(
-                path,
-                "names no network",
-                "add bridge: br0, an existing bridge, or nat: 10.90.0.0/24, a network to make",
-                rests_on=((*path, "bridge"), (*path, "nat")),
-            )
+        yield from is_one_thing(
+            path,
+            {"bridge": network.bridge, "nat": network.nat},
+            "bridge: br0, an existing bridge, or nat: 10.90.0.0/24, a network to make",
+        )
 
 
 def egress_is_of_a_network_of_ours(name: str, site: LibvirtSite) -> Findings:
