@@ -12,8 +12,7 @@ from e2e.eventually import eventually, settled
 from labs.aws import Lab, aws_lab
 from labs.aws.stack import SITE, Standing, standing
 from labs.release import offered, server_release
-from vdc.client import PoolClient, Profile
-from vdc.errors import PoolError
+from labs.servers import ready_by
 
 pytestmark = [
     pytest.mark.real,
@@ -66,25 +65,12 @@ def workers(cloud: Standing) -> list[str]:
     return sorted(cloud.name(it) for it in cloud.machines().keys() - servers(cloud).values())
 
 
-def knows(cloud: Standing, address: str) -> list[str]:
-    """The nodes that are ready, by the pool service of one server; none when it cannot say."""
-    known = cloud.stack.profile
-    profile = Profile(f"https://{address}:4650", known.ca_file, known.token)
-    try:
-        with PoolClient.of(profile) as pool:
-            if pool.pool().stale:
-                return []
-            return [node.name for node in pool.nodes() if node.status == "ready"]
-    except PoolError:
-        return []
-
-
 def test_servers_carry_a_pool_with_a_work_node(cloud: Standing) -> None:
     assert list(servers(cloud)) == ADDRESSES
     zones = {it["Placement"]["AvailabilityZone"] for it in cloud.machines().values()}
     assert len(zones) == 2
     for address in ADDRESSES:
-        assert settled(lambda a=address: knows(cloud, a), workers(cloud)) == workers(cloud)
+        assert settled(lambda a=address: ready_by(cloud.stack, a), workers(cloud)) == workers(cloud)
     assert len(workers(cloud)) == 1
     said = cloud.stack.vdc("up", "--yes").stdout
     assert "unchanged" in said
@@ -120,7 +106,7 @@ def test_a_server_that_is_ended_by_hand_comes_again_alone(cloud: Standing) -> No
     cloud.stack.vdc("up", "--yes", "--refresh")
     after = servers(cloud)
     assert {address for address in ADDRESSES if before[address] != after[address]} == {lost}
-    assert settled(lambda: knows(cloud, lost), worked, 300) == worked
+    assert settled(lambda: ready_by(cloud.stack, lost), worked, 300) == worked
 
 
 def test_another_type_replaces_servers_one_after_the_other(
@@ -134,7 +120,7 @@ def test_another_type_replaces_servers_one_after_the_other(
     assert not set(before.values()) & set(after.values())
     # Whoever is asked knows what the first servers knew: the work node, with its own token.
     for address in ADDRESSES:
-        assert settled(lambda a=address: knows(cloud, a), worked, 300) == worked
+        assert settled(lambda a=address: ready_by(cloud.stack, a), worked, 300) == worked
     with cloud.stack.pool() as pool:
         assert pool.install("hello", "web", {"count": 1}).status == "healthy"
         pool.stop("web", purge=True)

@@ -12,10 +12,9 @@ from e2e.eventually import eventually, settled
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.stack import SITE, Standing, standing
 from labs.release import offered, server_release
+from labs.servers import ready_by
 from vdc.bootstrap.layout import POOL_PORT
-from vdc.client import PoolClient, Profile
 from vdc.declaration.rules import CONTROL_GROUP
-from vdc.errors import PoolError
 
 pytestmark = [
     pytest.mark.real,
@@ -52,20 +51,10 @@ def cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standi
         yield made
 
 
-def told(cloud: Standing, address: str) -> list[str]:
-    """The work nodes that are ready, as the server at an address says; none if it is silent."""
-    known = cloud.stack.profile
-    server = Profile(f"https://{address}:{POOL_PORT}", known.ca_file, known.token)
-    try:
-        with PoolClient.of(server) as api:
-            return [node.name for node in api.nodes() if node.status == "ready"]
-    except PoolError:
-        return []
-
-
 def test_every_server_in_the_cloud_answers_for_a_pool_with_a_work_node(cloud: Standing) -> None:
     for address in ADDRESSES:
-        assert told(cloud, address) == cloud.names(1)
+        asked = functools.partial(ready_by, cloud.stack, address)
+        assert settled(asked, cloud.names(1)) == cloud.names(1)
     assert cloud.stack.profile.address == f"https://{ADDRESSES[0]}:{POOL_PORT}"
     assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
 
@@ -102,6 +91,6 @@ def test_a_server_that_is_lost_comes_back_at_its_address_and_no_other_machine_go
     after = cloud.servers()
     assert {name for name in before if after[name] != before[name]} == {lost}
     for address in ADDRESSES:
-        known = functools.partial(told, cloud, address)
+        known = functools.partial(ready_by, cloud.stack, address)
         assert settled(known, cloud.names(1), 120) == cloud.names(1)
     assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
