@@ -476,6 +476,7 @@ def test_what_one_group_gets_is_not_left_for_the_next():
     assert list(quota.lacking(quota.Need(servers=1, cores=1), left)) == [
         "1 vCPUs more, and the quota leaves 0"
     ]
+    assert list(quota.lacking(quota.Need(servers=1), left)) == [], "who needs none lacks none"
 
 
 # --- the group ---------------------------------------------------------------------

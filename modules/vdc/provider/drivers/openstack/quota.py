@@ -79,7 +79,7 @@ def lacking(need: Need, quota: Quota) -> Iterator[str]:
     """What there is too little of: ``12 vCPUs more, and the quota leaves 4``."""
     for name, word in _WORDS.items():
         wanted, left = getattr(need, name), getattr(quota, name)
-        if left is not None and wanted > left:
+        if wanted and left is not None and wanted > left:
             yield f"{wanted} {word} more, and the quota leaves {max(left, 0)}"
 
 
