@@ -15,7 +15,7 @@ import pytest
 from labs.aws import Lab, aws_lab
 from labs.aws.settings import SECRET
 from labs.aws.stack import Standing, standing
-from labs.openstack.services.faults import Fault
+from labs.cloud_faults import Fault
 
 pytestmark = [
     pytest.mark.real,

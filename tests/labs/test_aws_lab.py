@@ -19,7 +19,7 @@ from labs.aws import Lab, aws_lab
 from labs.aws.lab import IMAGE_PARAMETER
 from labs.aws.settings import ACCOUNT, REGION, ZONES
 from labs.boots import Boots
-from labs.openstack.services.faults import Fault
+from labs.cloud_faults import Fault
 from nomad_lab import wait_for
 from vdc.pool.joining.identities import VERIFIERS, Evidence
 from vdc.provider.drivers.aws.cloud import Aws

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import pytest
 from openstack.connection import Connection
 
+from labs.cloud_faults import Fault
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.cloud import CLOUD, EXTERNAL, IMAGE, REGION, ZONES, belongings, member
-from labs.openstack.services.faults import Fault
 from nomad_lab import wait_for
 from vdc.errors import ForeignNodeError, NodeError
 from vdc.plan.model import Size

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from e2e.eventually import eventually, settled
+from labs.cloud_faults import Fault
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.cloud import CLOUD, belongings, member, offer_project
-from labs.openstack.services.faults import Fault
 from labs.openstack.stack import Standing, standing
 
 pytestmark = [

@@ -15,9 +15,9 @@ from openstack.exceptions import HttpException, ResourceFailure
 from openstack.network.v2.network import Network
 
 from labs import cgroups
+from labs.cloud_faults import Fault
 from labs.openstack import Lab, openstack_lab
 from labs.openstack.cloud import IMAGE, ZONES, belongings, member, offer_image
-from labs.openstack.services.faults import Fault
 from nomad_lab import wait_for
 from vdc.provider.processes import belonging_to
 

@@ -24,7 +24,7 @@ from moto.iam.models import iam_backends
 from labs.aws.machines import region
 from labs.aws.settings import ACCOUNT, KEY, REGION, SECRET
 from labs.aws.wishes import Wishes
-from labs.openstack.services.faults import next_for
+from labs.cloud_faults import next_for
 
 _SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/"

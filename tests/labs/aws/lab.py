@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labs import cloud_faults
 from labs.aws.identity import Authority
 from labs.aws.settings import ACCOUNT, ENDPOINT, KEY, METADATA, MOTO, REGION, SECRET
 from labs.aws.wishes import Wishes
 from labs.boots import BRIDGE, Boots, Instance, remove_nodes
 from labs.images import machine_image, variant
 from labs.lab import SIDE, NamedLab
-from labs.openstack.services import faults
 from labs.standin import plugins
 from nomad_lab import wait_for
 from vdc.provider import processes
@@ -79,14 +79,14 @@ class Lab(NamedLab):
             yield boots
 
     @contextmanager
-    def fault(self, fault: faults.Fault) -> Iterator[Callable[[], list[str]]]:
+    def fault(self, fault: cloud_faults.Fault) -> Iterator[Callable[[], list[str]]]:
         """Meanwhile something goes wrong; see :attr:`Wishes.faults`; gives what has met it."""
         folder, name = self.wishes.faults, secrets.token_hex(3)
-        faults.ask(folder, name, fault)
+        cloud_faults.ask(folder, name, fault)
         try:
-            yield lambda: faults.met(folder, name)
+            yield lambda: cloud_faults.met(folder, name)
         finally:
-            faults.forget(folder, name)
+            cloud_faults.forget(folder, name)
 
     @contextmanager
     def quota(self, cpus: int) -> Iterator[None]:

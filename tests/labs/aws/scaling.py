@@ -22,7 +22,7 @@ from moto.ec2.utils import parse_user_data
 from labs.aws import machines
 from labs.aws.settings import ACCOUNT, REGION
 from labs.aws.wishes import Wishes
-from labs.openstack.services.faults import next_for
+from labs.cloud_faults import next_for
 
 _RETRY_S = 3.0
 _ENDING = "autoscaling:EC2_INSTANCE_TERMINATING"

@@ -23,7 +23,7 @@ class Wishes:
 
     @property
     def faults(self) -> Path:
-        """See :mod:`labs.openstack.services.faults`.
+        """See :mod:`labs.cloud_faults`.
 
         ``where`` is of ``ec2 CreateVpc`` (service and action), or of ``LAUNCH group`` for a
         machine that a group is about to start: ``fail`` is a zone without capacity, ``delay`` one

@@ -15,9 +15,9 @@ import httpx
 import psutil
 import yaml
 
+from labs import cloud_faults
 from labs.boots import BRIDGE, Boots, remove_nodes
 from labs.lab import SIDE, NamedLab
-from labs.openstack.services import faults
 from labs.openstack.settings import BEHIND, PORTS, Settings
 from labs.openstack.software import SERVICES, software
 from nomad_lab import wait_for
@@ -75,14 +75,14 @@ class Lab(NamedLab):
             yield boots
 
     @contextmanager
-    def fault(self, fault: faults.Fault) -> Iterator[Callable[[], list[str]]]:
+    def fault(self, fault: cloud_faults.Fault) -> Iterator[Callable[[], list[str]]]:
         """Meanwhile something goes wrong; gives a function that says what has met it."""
         folder, name = self.folder / "faults", secrets.token_hex(3)
-        faults.ask(folder, name, fault)
+        cloud_faults.ask(folder, name, fault)
         try:
-            yield lambda: faults.met(folder, name)
+            yield lambda: cloud_faults.met(folder, name)
         finally:
-            faults.forget(folder, name)
+            cloud_faults.forget(folder, name)
 
     @contextmanager
     def quota(self, **limits: int) -> Iterator[None]:

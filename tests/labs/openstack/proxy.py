@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import httpx
 
-from labs.openstack.services.faults import Fault, next_for
+from labs.cloud_faults import Fault, next_for
 from labs.openstack.settings import BEHIND, PORTS
 
 HOST = "127.0.0.1"

@@ -1,13 +1,18 @@
 """Nova's hypervisor in the lab: its own fake one, on hosts that stay the same, with faults."""
 
 import os
+import sys
 import time
 import uuid
 from pathlib import Path
 
-import faults
 from nova import exception
 from nova.virt import fake
+
+# Last, so that no folder of the tests takes the place of a module of nova's.
+sys.path.append(str(Path(__file__).parents[3]))
+
+from labs.cloud_faults import Fault, next_for
 
 _FAULTS = Path(os.environ["VDC_LAB_FAULTS"])
 
@@ -25,10 +30,10 @@ class Hypervisor(fake.FakeDriver):
 
     def spawn(self, context, instance, *arguments, **options):
         """Starts a server, unless a fault is asked for."""
-        match faults.next_for(_FAULTS, f"SPAWN {instance.display_name}"):
-            case faults.Fault(does="delay", seconds=seconds):
+        match next_for(_FAULTS, f"SPAWN {instance.display_name}"):
+            case Fault(does="delay", seconds=seconds):
                 time.sleep(seconds)
-            case faults.Fault():
+            case Fault():
                 raise exception.BuildAbortException(
                     instance_uuid=instance.uuid, reason="the lab was asked to fail it"
                 )
