@@ -19,7 +19,7 @@ Init = Literal["cloud-init", "ignition"]
 Arch = Literal["amd64", "arm64"]
 Name = Literal["debian", "ubuntu", "rhel", "centos-stream", "rocky", "fedora-coreos", "flatcar"]
 
-MACHINES: Mapping[Arch, str] = {"amd64": "x86_64", "arm64": "aarch64"}
+MACHINES: Mapping[str, str] = {"amd64": "x86_64", "arm64": "aarch64"}
 """Architectures as the kernel calls them (``uname -m``)."""
 
 OLDEST_PYTHON = (3, 11)

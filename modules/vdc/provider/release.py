@@ -18,6 +18,7 @@ import httpx
 from filelock import FileLock
 
 import vdc
+from vdc.declaration.os import MACHINES
 from vdc.errors import ToolchainError, VdcError
 from vdc.home import Home
 from vdc.provider import wheels
@@ -171,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The wheelhouse; and with nomad on PATH a server's whole software, for servers that fetch it.
     """
     parser = argparse.ArgumentParser(prog="vdc.provider.release", description=__doc__)
-    parser.add_argument("--arch", choices=sorted(wheels.MACHINES), action="append", required=True)
+    parser.add_argument("--arch", choices=sorted(MACHINES), action="append", required=True)
     parser.add_argument("--into", type=Path, required=True, help="folder")
     options = parser.parse_args(arguments)
     try:

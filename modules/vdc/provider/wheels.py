@@ -14,11 +14,11 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 
+from vdc.declaration.os import MACHINES
 from vdc.errors import ToolchainError
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 """What servers may have, the oldest first."""
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 # What the oldest systems that bring Python 3.11 can load.
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 from vdc.bootstrap import layout
 from vdc.bootstrap.cloudinit import meta_data, user_data
 from vdc.bootstrap.ignition import ignition
 from vdc.bootstrap.node import BundleSource
+from vdc.declaration.os import MACHINES, Arch
 from vdc.errors import SchedulerError
 from vdc.home import Home
 from vdc.provider.door import door
@@ -33,9 +33,6 @@ from vdc.provider.permissions import permitted
 from vdc.provider.resource import Inputs
 from vdc.provider.resources.node_group import NodeGroup
 from vdc.scheduler.client import Nomad
-
-Arch = Literal["amd64", "arm64"]
-_MACHINES: Mapping[Arch, str] = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 class NetworkInputs(Inputs):
@@ -142,7 +139,7 @@ def _template(inputs: LibvirtInputs, payload: str) -> Template:
         network=inputs.network.network,
         image=Image(inputs.image, inputs.sha256),
         machine=inputs.machine,
-        arch=_MACHINES[inputs.arch],
+        arch=MACHINES[inputs.arch],
         init=inputs.init,
         size=inputs.size,
         apart=inputs.role == "server",
