@@ -9,7 +9,9 @@ from provider.libvirt_hosts import Rack, rack
 from vdc.errors import ForeignNodeError, NodeError
 from vdc.plan.model import Size
 from vdc.provider.drivers.libvirt import ledger, reaping
+from vdc.provider.drivers.libvirt.maker import create_container
 from vdc.provider.drivers.libvirt.model import Bridge, HostSpec, Image
+from vdc.provider.drivers.libvirt.sdk import libvirt
 
 __all__ = ["rack"]
 
@@ -181,6 +183,28 @@ def test_two_stacks_that_only_share_their_names_never_touch_each_other(rack):
     assert rack.domains("a") == [N0]
 
 
+class Contended:
+    """A container whose starts fail, each for its reason."""
+
+    def __init__(self, *reasons: str) -> None:
+        self.reasons = list(reasons)
+
+    def create(self) -> None:
+        if self.reasons:
+            raise libvirt().libvirtError(self.reasons.pop(0))
+
+
+def test_a_container_that_lost_its_loop_device_is_started_again_and_no_other_is():
+    lost = "internal error: Unable to attach root to loop device: Device or resource busy"
+    container = Contended(lost, lost)
+    create_container(container)
+    assert container.reasons == []
+    with pytest.raises(libvirt().libvirtError, match="no such image"):
+        create_container(Contended("no such image", lost))
+    with pytest.raises(libvirt().libvirtError, match="loop device"):
+        create_container(Contended(*[lost] * 99))
+
+
 def test_a_wrong_sum_is_one_line_and_leaves_nothing(rack):
     wrong = Image(str(rack.image), "0" * 64)
     with pytest.raises(NodeError, match=r"image .*its SHA-256 is .* nothing of it was kept"):
@@ -248,7 +272,9 @@ def test_nodes_on_a_host_that_does_not_answer_are_neither_gone_nor_made_twice(ra
     async def act():
         driver = rack.driver(hosts=unreachable(rack))
         owned = await driver.owned()
-        with pytest.raises(NodeError, match=r"host b \(test:///nowhere.xml\) cannot be reached"):
+        with pytest.raises(
+            NodeError, match=r"host b \(test:///nowhere.xml\): connect: it cannot be reached"
+        ):
             await driver.create(N1)
         with pytest.raises(NodeError, match="the node is left as it is"):
             await driver.delete(N1)

@@ -100,7 +100,7 @@ class Host:
             return opened
 
     def _unreachable(self, reason: str) -> HostError:
-        return HostError(f"{self.label} cannot be reached: {reason}")
+        return HostError(f"{self.label}: connect: it cannot be reached: {reason}")
 
     def _recognise(self, connection: Any) -> None:
         """Refuses a host that is not the declared one: an address can lead to another machine."""
@@ -109,7 +109,7 @@ class Host:
         told = parsed(connection.getCapabilities()).findtext("host/uuid", "")
         if told.lower() != self.spec.identity.lower():
             raise HostError(
-                f"{self.label} reports the identity {told or '(none)'} and the declaration says "
+                f"{self.label}: identity: it reports {told or '(none)'} and the declaration says "
                 f"{self.spec.identity}; the address leads to another machine, or the declaration "
                 "is to be corrected"
             )
@@ -134,11 +134,14 @@ class Shared:
     Attributes:
         pools: Held for moments, by who makes a storage pool, starts it, or ends it.
         changing: Held by who makes or removes what is in it; an upload takes minutes.
+        starting: Held by who starts a container: libvirt asks the kernel for a free loop device
+            and takes it in two steps, so that two could be given the same.
         users: How many nodes are being made from it.
     """
 
     pools: threading.RLock = field(default_factory=threading.RLock)
     changing: threading.RLock = field(default_factory=threading.RLock)
+    starting: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
 
 

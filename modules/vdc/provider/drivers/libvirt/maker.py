@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -31,7 +29,7 @@ SEED_FOLDER = "/var/lib/cloud/seed/nocloud"
 
 _MIB = 1 << 20
 _LOOP_RACES = 20
-_LOOP_PAUSE_S = 0.5
+_LOOP_TAKEN = "to loop device: Device or resource busy"
 
 
 class Maker:
@@ -179,7 +177,11 @@ class Maker:
 
     def _start(self, domain: Any) -> None:
         with self._host.stage("start"):
-            _create(domain)
+            if self.type == "lxc":
+                with self._host.shared.starting:
+                    create_container(domain)
+            else:
+                domain.create()
             domain.setAutostart(1)
             mark = marks.mark(definition(domain))
             if mark and mark.stage != "booted":
@@ -199,17 +201,18 @@ class Maker:
         return owned_domain(self._host, self._names, self._template.owner, name)
 
 
-def _create(domain: Any) -> None:
-    """Starts a domain; again when another container on the same kernel was given its loop device.
+def create_container(domain: Any) -> None:
+    """Starts a container; at once again when something else was given its loop device.
 
-    libvirt asks for a free one and then takes it, which two containers can do at the same time.
+    On its kernel there may be others who take such devices. Who loses has lost to somebody who
+    has the device now, so the next attempt is at another one.
     """
-    for attempt in range(_LOOP_RACES):
+    for _ in range(_LOOP_RACES):
         try:
             domain.create()
         except libvirt().libvirtError as error:
-            if "to loop device" not in str(error) or attempt + 1 == _LOOP_RACES:
+            if _LOOP_TAKEN not in str(error):
                 raise
-            time.sleep(_LOOP_PAUSE_S * random.random())  # noqa: S311 - apart from the others
         else:
             return
+    domain.create()
