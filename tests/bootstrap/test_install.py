@@ -43,6 +43,28 @@ RECORDING = """#!/bin/sh
 echo "$1 while $(systemctl is-system-running), agent $(systemctl is-active vdc-agent)" \
     >>/run/kept/calls
 """
+# Notes what comes in over UDP and TCP, at the usual port and at another.
+LISTENER = """
+import socketserver, sys, threading
+class Note(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            with open(sys.argv[1], "ab") as heard:
+                heard.write(line.rstrip(b"\\n") + b"\\n")
+class Datagrams(socketserver.ThreadingUDPServer):
+    def finish_request(self, request, address):
+        with open(sys.argv[1], "ab") as heard:
+            heard.write(request[0] + b"\\n")
+class Datagrams6(Datagrams):
+    address_family = 10
+servers = [
+    Datagrams(("127.0.0.1", 514), Note),
+    Datagrams6(("::1", 6514), Note),
+    socketserver.ThreadingTCPServer(("127.0.0.1", 6514), Note),
+]
+for server in servers:
+    threading.Thread(target=server.serve_forever).start()
+"""
 STRANGERS = f"""
 mount -t tmpfs none /usr/local/sbin
 for tool in semanage restorecon selinuxenabled chronyd; do
@@ -324,6 +346,37 @@ def test_what_the_system_has_is_told_of_the_node(machine: Sandbox) -> None:
         "umount /usr/local/sbin"
     )
     assert machine.traces() == before
+
+
+def test_a_read_only_usr_is_left_as_it_is(machine: Sandbox) -> None:
+    for file in node_files(replace(work_node(), join_secret="")):
+        machine.put(file.path, file.content, file.mode)
+    machine.put(layout.TLS.cert, "joined")
+    machine.run(STRANGERS)
+    machine.run("mount --bind -o ro /usr /usr; mount --bind /usr/local/sbin /usr/local/sbin")
+    assert machine.run("touch /usr/mine", check=False).returncode != 0
+    machine.run("sh /run/bundle/install.sh")
+    assert machine.says(f"cat {layout.LIB}/started")
+    machine.run(f"sh {layout.INSTALL} uninstall")
+    assert machine.run(f"test -e {layout.LIB}", check=False).returncode != 0
+
+
+def test_the_journal_reaches_its_destination(system: Sandbox, source: BundleSource) -> None:
+    worker(system, source)
+    heard = Path("/run/heard")
+    system.run(f"python3 -c '{LISTENER}' {heard} >/dev/null 2>&1 &")
+    for place in ("udp://127.0.0.1", "udp://[::1]:6514", "tcp://127.0.0.1:6514"):
+        system.run(f"sed -i /^VDC_LOGS=/d {layout.NODE_ENV}; rm -f {layout.INSTALLED}")
+        system.run(f"echo VDC_LOGS=syslog+{place} >>{layout.NODE_ENV}; {BOOT}")
+        system.run("systemctl restart vdc-logs")
+        said = f"said to {place}"
+
+        def hears(said: str = said) -> bool:
+            system.run(f"logger {said}")
+            return said in system.says(f"cat {heard}", check=False)
+
+        wait_for(f"what is {said}", hears)
+    assert f" {work_node().name} " in system.says(f"cat {heard}")
 
 
 @pytest.mark.parametrize("call", ["--reload", "--permanent --add-service=vdc"])

@@ -98,7 +98,8 @@ class NodeBoot:
         bundle: The software.
         join_secret: Admits a work node once; empty for a server, which is not admitted but made.
         ntp: Time servers; empty leaves the system's own.
-        logs: ``syslog+tcp://host:port`` or ``syslog+udp://host:port``; empty keeps logs here.
+        logs: ``syslog+tcp://host:port`` or ``syslog+udp://host:port``, the port may be missing;
+            empty keeps logs here.
         drain_s: How long work may take to move away when the machine shuts down, in seconds.
         files: Further files; a server's certificate and key.
         naming: How the machine finds its name where it is told none; then its host name is its

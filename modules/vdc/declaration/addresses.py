@@ -112,6 +112,8 @@ def _proxy_hint(text: str) -> str | None:
 
 
 def _logs_hint(text: str) -> str | None:
+    if text.startswith("syslog+tls://"):
+        return "name a collector that is near, since machines do not encrypt what they send there"
     close = re.fullmatch(rf"(?:(?:syslog|tcp)://)?(({_NAME}|{_IPV4})(?:{_PORT})?)", text)
     return f"write syslog+tcp://{close.group(1)}" if close else None
 
@@ -162,9 +164,9 @@ UNPROXIED = Form(
 LOGS = Form(
     name="logs",
     noun="a destination of logs",
-    rule="syslog+tcp, syslog+udp or syslog+tls, a host and a port",
+    rule="syslog+tcp or syslog+udp, a host, and a port where it is not 514",
     example="syslog+tcp://logs.example.org:514",
-    pattern=rf"^syslog\+(tcp|udp|tls)://({_NAME}|{_IPV4}|\[{_IPV6}\])({_PORT})?$",
+    pattern=rf"^syslog\+(tcp|udp)://({_NAME}|{_IPV4}|\[{_IPV6}\])({_PORT})?$",
     value=_with_port,
     hint=_logs_hint,
 )

@@ -65,6 +65,7 @@ check() {
     set --
     [ "$VDC_ROLE" != client ] || set -- work
     [ ! -f "$here/wheelhouse.tar.gz" ] || set -- "$@" service
+    [ -z "${VDC_LOGS:-}" ] || set -- "$@" logs
     missing=$("$here/bin/vdc-needs" "$@")
     [ -z "$missing" ] || die "not on this machine: $missing; install that and run this again"
     for file in ca.pem agent.json; do [ -f $etc/$file ] || die "$etc/$file is missing"; done

@@ -33,10 +33,10 @@ class Template:
     @property
     def parts(self) -> tuple[str, ...]:
         """What a node of the group is to do, in the words of ``vdc-needs``."""
-        role = self.briefing.role
+        role, logs = self.briefing.role, ("logs",) if self.briefing.logs else ()
         if isinstance(role, Work):
-            return ("work",)
-        return ("service",) if role.pool else ()
+            return ("work", *logs)
+        return ("service", *logs) if role.pool else logs
 
     @property
     def digest(self) -> str:
