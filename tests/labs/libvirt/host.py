@@ -102,6 +102,17 @@ class Host:
         """Runs ``virsh`` here against a URI of the host; its output."""
         return output(("virsh", "--quiet", "--connect", uri, *words))
 
+    def held(self) -> Iterator[str]:
+        """Domains, networks and storage pools of its libvirt, and the files of volumes."""
+        for uri in (self.lxc, self.qemu):
+            for name in self.virsh(uri, "list", "--all", "--name").split():
+                yield f"domain {name}"
+        for kind in ("net", "pool"):
+            for name in self.virsh(self.lxc, f"{kind}-list", "--all", "--name").split():
+                yield f"{kind} {name}"
+        for file in self.run("find", str(_IMAGES), "-mindepth", "1").splitlines():
+            yield f"file {file}"
+
     # --- life -----------------------------------------------------------------------
 
     @property

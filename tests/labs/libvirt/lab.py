@@ -39,6 +39,10 @@ class Lab(NamedLab):
         lines = (self.folder / "leases").read_text().splitlines()
         return {mac: address for _, mac, address, *_ in (line.split() for line in lines)}
 
+    def held(self) -> list[str]:
+        """Whatever libvirt has on either host, by any of its drivers, and every volume's file."""
+        return sorted(f"host {host.name}: {it}" for host in self.hosts for it in host.held())
+
     # --- life -----------------------------------------------------------------------
 
     def usage(self) -> Iterator[str]:
