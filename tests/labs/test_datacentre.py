@@ -65,12 +65,18 @@ def lab(wheels: Path) -> Iterator[Lab]:  # noqa: ARG001 - fetched while there is
 
 
 @pytest.fixture(scope="module")
-def machine(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """A machine that nobody of ours has made: what a declaration says of it, and the key to it."""
-    key = tmp_path_factory.mktemp("key") / "id"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+def metal(lab: Lab) -> Domain:
+    """A machine that nobody of ours has made."""
     metal = Domain("metal", lab.a, memory_mib=3 * 1024)
     metal.start_container(machine_image())
+    return metal
+
+
+@pytest.fixture(scope="module")
+def machine(lab: Lab, metal: Domain, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What a declaration says of that machine, and the key to it."""
+    key = tmp_path_factory.mktemp("key") / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     address = metal.address(lab)
     public = key.with_suffix(".pub").read_text().strip()
     put = 'mkdir -p /root/.ssh && echo "$0" >/root/.ssh/authorized_keys'
@@ -85,16 +91,32 @@ def machine(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, obj
 
 
 @pytest.fixture(scope="module")
-def stack(lab: Lab, machine: dict[str, object]) -> Iterator[Checkout]:
+def stack(lab: Lab, metal: Domain, machine: dict[str, object]) -> Iterator[Checkout]:
     """All of it, made by one command; destroyed with nothing left."""
+    held, traces = lab.held(), _traces(metal)
     with checkout("dc", patience_s=900) as made:
         made.declaration.write_text(yaml.safe_dump(_document(lab, machine), sort_keys=False))
         print(f"up: {made.vdc('up', '--yes').seconds:.0f} s")
         yield made
         made.vdc("destroy", "--yes")
         assert made.left() == []
-        for host in lab.hosts:
-            assert host.virsh(host.lxc, "list", "--all", "--name").split() in ([], ["metal"])
+        assert lab.held() == held
+        assert _traces(metal) ^ traces == set()
+
+
+def _traces(metal: Domain) -> set[str]:
+    """A machine's users, units, programs that run, and files but what its system itself writes."""
+    own = ("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/dhcp", "/var/tmp", "/tmp")
+    passed_over = " -o ".join(f"-path {folder}" for folder in own)
+    script = f"""
+        find / -xdev \\( {passed_over} -o -name __pycache__ \\) -prune -o -print
+        find /etc -type f ! -name '*-' -exec sha256sum {{}} +
+        cat /etc/passwd /etc/group
+        systemctl list-unit-files --no-legend --no-pager
+        systemctl list-units --all --plain --no-legend --no-pager 'vdc*'
+        pgrep --list-full --full '[/]vdc/|nomad' || :
+    """
+    return set(metal.run("sh", "-ec", script).splitlines())
 
 
 def _document(lab: Lab, machine: dict[str, object]) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from e2e.eventually import eventually, settled
 from labs.images import machine_image, sha256, variant
 from labs.lab import SIDE
 from labs.libvirt import Lab, libvirt_lab
+from labs.libvirt.domains import Domain
 from labs.libvirt.host import BRIDGE
 
 pytestmark = [
@@ -38,13 +39,14 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def stack(lab: Lab) -> Iterator[Checkout]:
     """A server here and two containers there; destroyed with nothing left."""
+    before = lab.held()
     with checkout("rack", patience_s=600) as made:
         declare(made, lab, 2)
         made.vdc("up", "--yes")
         yield made
         made.vdc("destroy", "--yes")
         assert made.left() == []
-        assert remains(lab) == []
+        assert lab.held() == before
 
 
 def declare(stack: Checkout, lab: Lab, count: int, image: Path | None = None) -> None:
@@ -91,20 +93,6 @@ def domains(lab: Lab) -> dict[str, str]:
     return {name: host.name for host, text in listed for name in text.split()}
 
 
-def remains(lab: Lab) -> list[str]:
-    """Whatever libvirt on either host still has of ours."""
-    return [
-        *domains(lab),
-        *(
-            f"{kind} {name}"
-            for host in lab.hosts
-            for kind in ("pool", "net")
-            for name in host.virsh(host.lxc, f"{kind}-list", "--all", "--name").split()
-            if name != "default"
-        ),
-    ]
-
-
 def test_machines_of_two_hosts_are_one_pool(stack: Checkout, lab: Lab) -> None:
     assert stack.ready() == names(2)
     assert sorted(domains(lab).values()) == ["a", "b"]
@@ -112,17 +100,19 @@ def test_machines_of_two_hosts_are_one_pool(stack: Checkout, lab: Lab) -> None:
 
 
 def test_no_key_of_a_node_is_anywhere_but_on_it(stack: Checkout, lab: Lab) -> None:
-    held = stack.pulumi("stack", "export", "--show-secrets").stdout
-    state = json.loads(held)["deployment"]["resources"]
-    (group,) = (each for each in state if each["type"] == "vdc:libvirt:NodeGroup")
-    # The provider's own way to the scheduler apart, which a node never gets.
-    inputs = {key: value for key, value in group["inputs"].items() if key != "scheduler"}
-    assert "PRIVATE KEY" not in json.dumps([inputs, group["outputs"].get("nodes")])
-    for host in lab.hosts:
-        seeds = host.run("find", str(host.images), "-name", "*.seed*").split()
-        assert len(seeds) == 1
-        searched = 'grep --text --count PRIVATE.KEY "$0" || true'
-        assert host.run("sh", "-c", searched, *seeds).strip() == "0"
+    state = stack.pulumi("stack", "export", "--show-secrets").stdout
+    files = [path for path in stack.base.rglob("*") if path.is_file()]
+    for name, where in domains(lab).items():
+        node = Domain(name, next(host for host in lab.hosts if host.name == where))
+        key = node.run("cat", "/var/lib/vdc/tls/key.pem").splitlines()[1]
+        node.run("sync")  # and so the search finds the one place where it is
+        (root,) = re.findall(r"file='([^']+root)'", node.host.virsh(node.host.lxc, "dumpxml", name))
+        assert key not in state
+        assert [path for path in files if key.encode() in path.read_bytes()] == []
+        search = 'find "$0" /etc/libvirt /var/log/libvirt -type f -exec grep -laFe "$1" {} +'
+        for host in lab.hosts:
+            found = host.run("sh", "-c", f"{search} || :", str(host.images), key).split()
+            assert found == ([root] if host == node.host else [])
 
 
 def test_a_domain_that_is_destroyed_by_hand_is_restored_alone(stack: Checkout, lab: Lab) -> None:
