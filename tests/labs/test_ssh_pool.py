@@ -192,6 +192,25 @@ def test_a_machine_that_leaves_the_inventory_is_drained_and_let_go(stack, lab, t
     assert len(stack.ready()) == 2
 
 
+def test_a_swapped_host_key_is_one_line_and_the_new_one_is_declared_to_go_on(lab):
+    with checkout("swap") as swap:
+        declare(swap, lab, ["m2"])
+        swap.vdc("up", "--yes")
+        declare(swap, lab, ["m2"], ntp=["10.89.0.254"])
+        lab.swap_host_key("m2")
+        said = swap.vdc("up", "--yes", code=1).text
+        (line,) = (line for line in said.splitlines() if f"node {node(swap, 'm2')}: " in line)
+        where = f"machine m2 (deploy@{lab.address('m2')} port 22)"
+        assert f"{where}: host key: it shows ssh-ed25519 SHA256:" in line
+        assert "nothing was sent" in line
+        assert "VDC_NTP=" not in lab.run("m2", "cat", "/etc/vdc/node.env")
+        declare(swap, lab, ["m2"], ntp=["10.89.0.254"])
+        swap.vdc("up", "--yes")
+        assert "VDC_NTP=" in lab.run("m2", "cat", "/etc/vdc/node.env")
+        swap.vdc("destroy", "--yes")
+        assert swap.left() == []
+
+
 def test_a_machine_that_does_not_answer_is_forgotten_by_force_alone(lab):
     with checkout("dark") as dark:
         declare(dark, lab, ["m2"])
