@@ -39,6 +39,8 @@ class Nomad:
             auth=auth,  # for who has no token but can obtain one
             timeout=_TIMEOUT_S,
             headers={"X-Nomad-Token": access.token} if access.token else {},
+            # A stream or a blocking query holds one as long as it lasts: with a limit here they
+            # would keep short calls waiting. Who opens many bounds them.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),
         )
 
