@@ -5,6 +5,7 @@ from __future__ import annotations
 from vdc.declaration import cloud_rules
 from vdc.declaration.site import Kind
 from vdc.declaration.sites.aws import rules
+from vdc.declaration.sites.aws.hook import drain_fits_the_hook
 from vdc.declaration.sites.aws.model import FORMS, AwsGroup, AwsSite, Network, Spot
 
 __all__ = ["KIND", "AwsGroup", "AwsSite", "Network", "Spot"]
@@ -30,6 +31,7 @@ KIND = Kind(
             rules.instance_types_fit_their_system(name, site)
         ),
         "some_are_of_the_market": lambda name, site, _: rules.some_are_of_the_market(name, site),
+        "drain_fits_the_hook": lambda name, site, _: drain_fits_the_hook(name, site),
         "key_is_taken": lambda name, site, _: rules.key_is_taken(name, site),
     },
     between={"networks_differ": rules.networks_differ},
