@@ -34,6 +34,8 @@ class Cloud:
     bad_templates: set[str] = field(default_factory=set)
     dismissed: set[str] = field(default_factory=set)
     room: int = 1_000_000
+    base: int = 1_000_000
+    """So many it makes that it may not take back; all others are of the market."""
     most: int = 0
     least_ready: int = 1_000_000
     made: int = 0
@@ -41,6 +43,10 @@ class Cloud:
     @property
     def live(self) -> list[Instance]:
         return [i for i in self.machines.values() if i.state != "ending"]
+
+    @property
+    def firm(self) -> int:
+        return sum(not i.spot for i in self.live)
 
     def seen(self) -> None:
         """Keeps how many there are, and how many take work."""
@@ -53,7 +59,8 @@ class Cloud:
         self.made += 1
         identity = f"i-{self.made:04d}"
         zone = "ab"[self.made % 2]
-        self.machines[identity] = Instance(identity, "pending", self.template, "", zone)
+        spot = self.firm >= self.base
+        self.machines[identity] = Instance(identity, "pending", self.template, "", zone, spot=spot)
         return identity
 
     def age(self) -> None:

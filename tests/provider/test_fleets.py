@@ -1,6 +1,7 @@
 """The logic of fleets against a cloud that fails on command and a run that is cut at every call."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -21,8 +22,8 @@ from vdc.provider.fleets import (
 )
 
 
-def want(count: int, template: str = "v1") -> Want:
-    return Want(PREFIX, count, template, 300)
+def want(count: int, template: str = "v1", firm: int = 0) -> Want:
+    return Want(PREFIX, count, template, 300, firm)
 
 
 def run(
@@ -31,19 +32,20 @@ def run(
     template: str = "v1",
     knife: Knife | None = None,
     stopping: bool = False,
+    firm: int = 0,
 ) -> Converged:
     cloud.template = template
     stop = asyncio.Event()
     if stopping:
         stop.set()
     fleet, pool = CloudFleet(cloud, knife), CloudPool(cloud, knife)
-    return asyncio.run(converge(fleet, pool, want(count, template), stop))
+    return asyncio.run(converge(fleet, pool, want(count, template, firm), stop))
 
 
-def with_work(count: int) -> Cloud:
+def with_work(count: int, base: int = 1_000_000) -> Cloud:
     """A fleet with a piece of work on every machine."""
-    cloud = Cloud()
-    run(cloud, count)
+    cloud = Cloud(base=base)
+    run(cloud, count, firm=min(base, count))
     cloud.work = {node(identity): {f"web-{identity}"} for identity in cloud.machines}
     cloud.calls.clear()
     cloud.most, cloud.least_ready = 0, 1_000_000
@@ -90,6 +92,50 @@ def test_shrinking_leaves_the_zones_even():
     cloud = with_work(6)
     run(cloud, 2)
     assert sorted(i.zone for i in cloud.machines.values()) == ["a", "b"]
+
+
+def test_shrinking_keeps_the_base_that_the_cloud_may_not_take_back():
+    cloud = with_work(5, base=2)
+    first, *_, last = sorted(cloud.machines)
+    cloud.machines[last] = replace(cloud.machines[last], spot=False)
+    cloud.machines[first] = replace(cloud.machines[first], spot=True)
+    assert run(cloud, 3, firm=2).problems == ()
+    assert cloud.firm == 2
+    assert run(cloud, 1, firm=2).problems == ()
+    assert cloud.firm == 1
+    assert cloud.lost_work == []
+    assert_is(cloud, 1)
+
+
+def test_a_base_that_is_not_ready_is_waited_for_before_others_go():
+    cloud = with_work(4, base=1)
+    (firm,) = (i for i in cloud.live if not i.spot)
+    cloud.machines[firm.id] = replace(firm, state="pending")
+    cloud.standing.pop(node(firm.id))
+    assert run(cloud, 1, firm=1).problems == ()
+    assert list(cloud.machines) == [firm.id]
+    assert cloud.lost_work == []
+
+
+@pytest.mark.parametrize("count", [1, 4, 20])
+@pytest.mark.parametrize(("before", "after"), [(4, 0), (4, 1), (0, 2), (1, 1), (19, 19), (1, 3)])
+def test_another_market_is_another_template_and_its_base_is_whole_in_the_end(count, before, after):
+    cloud = with_work(count, base=before)
+    cloud.base = after
+    assert run(cloud, count, "v2", firm=after).problems == ()
+    assert cloud.firm == min(after, count)
+    assert cloud.least_ready == count
+    assert cloud.most <= count + max(1, count // 10)
+    assert cloud.lost_work == []
+    assert_is(cloud, count, "v2")
+
+
+def test_a_cloud_that_gives_the_market_alone_is_asked_once():
+    cloud = with_work(3, base=0)
+    ended = run(cloud, 3, firm=1)
+    assert ended.problems == ("not 1 machines that the cloud may not take back",)
+    assert [call.split()[0] for call in cloud.calls] == ["grow", "drain", "end"]
+    assert_is(cloud, 3)
 
 
 def test_a_machine_that_keeps_its_work_stays_and_is_named_and_the_others_go():
@@ -290,23 +336,25 @@ machines = st.lists(
         st.sampled_from(["a", "b"]),
         st.sampled_from([0, 10_000]),
         st.sampled_from(["ready", "leaving", "lost", None]),
+        st.booleans(),
     ),
     unique_by=lambda machine: machine[0],
 )
 
 
-@given(machines, st.integers(0, 9))
+@given(machines, st.integers(0, 9), st.integers(0, 9))
 @settings(max_examples=400)
-def test_whatever_is_found_a_run_comes_to_what_is_wanted(found, count):
-    cloud = Cloud(made=100)
-    for identity, state, template, zone, age_s, standing in found:
-        cloud.machines[identity] = Instance(identity, state, template, "", zone, age_s)
+def test_whatever_is_found_a_run_comes_to_what_is_wanted(found, count, firm):
+    cloud = Cloud(made=100, base=firm)
+    for identity, state, template, zone, age_s, standing, spot in found:
+        cloud.machines[identity] = Instance(identity, state, template, "", zone, age_s, spot)
         if standing:
             cloud.standing[node(identity)] = standing
     ready = {node(i.id) for i in cloud.live if cloud.standing.get(node(i.id)) == "ready"}
     cloud.work = {name: {f"w-{name}"} for name in ready}
-    assert run(cloud, count, "v1").problems == ()
+    assert run(cloud, count, "v1", firm=firm).problems == ()
     assert len(cloud.live) == count
+    assert cloud.firm >= min(firm, count)
     assert {i.template for i in cloud.live} <= {"v1"}
     assert all(cloud.standing[node(i.id)] == "ready" for i in cloud.live)
     if count:
@@ -316,7 +364,7 @@ def test_whatever_is_found_a_run_comes_to_what_is_wanted(found, count):
 @given(machines, st.integers(0, 9), st.sets(st.sampled_from([f"i-{n}" for n in range(9)])))
 @settings(max_examples=400)
 def test_what_failed_is_left_alone_and_holds_up_what_is_new(found, count, failed):
-    instances = [Instance(i, state, t, "", z, age) for i, state, t, z, age, _ in found]
+    instances = [Instance(i, state, t, "", z, age, s) for i, state, t, z, age, _, s in found]
     standing = {node(m[0]): m[5] for m in found if m[5]}
     step = next_step(want(count), instances, standing, failed, held=True)
     assert not isinstance(step, Grow)

@@ -10,6 +10,7 @@ work costs a tenth of the group at most, and none of its work.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,17 +29,24 @@ class Want:
         template: What they are to be made from.
         ready_s: Seconds from its start that a machine gets to become ready; then it is overdue,
             and replaced.
+        firm: How many of them the cloud may not take back, at least; it makes those first.
     """
 
     prefix: str
     count: int
     template: str
     ready_s: int
+    firm: int = 0
 
     @property
     def surge(self) -> int:
         """How many more there may be while others are replaced: a tenth."""
         return max(1, self.count // 10)
+
+    @property
+    def base(self) -> int:
+        """How many the cloud may not take back, at least, of as many as there are to be."""
+        return min(self.firm, self.count)
 
     def name(self, instance: Instance) -> str:
         """The name of a machine's node."""
@@ -47,9 +55,10 @@ class Want:
 
 @dataclass(frozen=True)
 class Grow:
-    """The cloud is to make machines until there are ``count``."""
+    """The cloud is to make machines until there are ``count``; ``firm`` it may not take back."""
 
     count: int
+    firm: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def next_step(
         failed: Those that a step of this run has failed with.
         held: Something failed, so that nothing is made or replaced any more.
     """
-    live = sorted((i for i in instances if i.state != "ending"), key=lambda i: i.id)
+    live = sorted(_live(instances), key=lambda i: i.id)
     ready = {i.id for i in live if standing.get(want.name(i)) == "ready"}
     right: list[Instance] = []
     wrong: list[Instance] = []
@@ -102,22 +111,28 @@ def next_step(
         good = i.template == want.template and not _overdue(i, want, standing)
         (right if good else wrong).append(i)
 
-    missing = min(want.count - len(right), want.count + want.surge - len(live))
+    # Where the base is not whole, one of the market is one too many.
+    fit = min(len(right), want.count - max(0, want.base - _firm(right)))
+    missing = min(want.count - fit, want.count + want.surge - len(live))
     if missing > 0 and not held:
-        return Grow(len(live) + missing)
-    leaving = surplus(want.count, [i for i in right if i.id not in failed], ready)
+        return Grow(len(live) + missing, min(want.base, _firm(live) + missing))
+    leaving = surplus(want.count, [i for i in right if i.id not in failed], ready, want.base)
     settled = ready | set(failed) | {i.id for i in leaving}
     if awaited := [i for i in right if i.id not in settled]:
         return Await(tuple(awaited))
     if not held:
         spare = max(0, len(live) - len(leaving) - want.count)
-        # Those without work first: they carry nothing of what the group is for.
-        leaving += sorted(wrong, key=lambda i: i.id in ready)[:spare]
+        # Those without work first: they carry nothing of what the group is for. Then those that
+        # the cloud may not take back: as long as they are there it makes no others of their sort.
+        leaving += sorted(wrong, key=lambda i: (i.id in ready, i.spot))[:spare]
     return Retire(tuple(leaving)) if leaving else None
 
 
 def surplus(
-    count: int, instances: Collection[Instance], ready: Collection[str] | None = None
+    count: int,
+    instances: Collection[Instance],
+    ready: Collection[str] | None = None,
+    firm: int = 0,
 ) -> list[Instance]:
     """Which of these go so that ``count`` stay: those without work first, then evenly by zone.
 
@@ -125,19 +140,33 @@ def surplus(
         count: How many stay.
         instances: Those there are.
         ready: Those that take work; None where that is not known.
+        firm: How many of these ``count`` the cloud may not take back, as far as there are so many.
     """
-    extra = len(instances) - count
-    idle = [i for i in instances if ready is not None and i.id not in ready]
-    leaving = sorted(idle, key=lambda i: i.id)[: max(0, extra)]
+    extra = max(0, len(instances) - count)
+    kept = _base(firm, instances, ready)
+    free = sorted((i for i in instances if i.id not in kept), key=lambda i: i.id)
+    leaving = [i for i in free if ready is not None and i.id not in ready][:extra]
     gone = {i.id for i in leaving}
+    stay = Counter(i.zone for i in instances if i.id not in gone)
     zones: dict[str, list[Instance]] = {}
-    for instance in sorted(instances, key=lambda i: i.id):
+    for instance in free:
         if instance.id not in gone:
             zones.setdefault(instance.zone, []).append(instance)
     while len(leaving) < extra:
-        fullest = max(zones, key=lambda zone: (len(zones[zone]), zone))
+        fullest = max(filter(zones.get, zones), key=lambda zone: (stay[zone], zone))
         leaving.append(zones[fullest].pop())
+        stay[fullest] -= 1
     return leaving
+
+
+def _base(
+    count: int, instances: Collection[Instance], ready: Collection[str] | None
+) -> frozenset[str]:
+    """So many that the cloud may not take back: what would stay if there were no others."""
+    if not count:
+        return frozenset()
+    firm = [i for i in instances if not i.spot]
+    return frozenset(i.id for i in firm) - {i.id for i in surplus(count, firm, ready)}
 
 
 async def converge(fleet: Fleet, pool: Pool, want: Want, stopping: asyncio.Event) -> Converged:
@@ -181,11 +210,8 @@ class _Run:
 
     async def take(self, step: Step) -> None:
         match step:
-            case Grow(count):
-                try:
-                    await self._fleet.grow(count)
-                except NodeError as error:
-                    self.problems.append(f"not {count} machines: {error}")
+            case Grow():
+                await self._grow(step)
             case Await(instances):
                 # One query serves all who wait, however many they are.
                 async with asyncio.TaskGroup() as group:
@@ -193,6 +219,16 @@ class _Run:
                         group.create_task(self._wait(instance))
             case Retire(instances):
                 await self._retire(instances)
+
+    async def _grow(self, step: Grow) -> None:
+        try:
+            await self._fleet.grow(step.count)
+        except NodeError as error:
+            self.problems.append(f"not {step.count} machines: {error}")
+            return
+        # Without this look the same would be tried again and again.
+        if step.firm and _firm(_live(await self._fleet.instances())) < step.firm:
+            self.problems.append(f"not {step.firm} machines that the cloud may not take back")
 
     async def _wait(self, instance: Instance) -> None:
         try:
@@ -219,6 +255,15 @@ class _Run:
     def _fail(self, instance: Instance, line: str) -> None:
         self.problems.append(f"node {self._want.name(instance)}: {line}")
         self.failed.add(instance.id)
+
+
+def _live(instances: Collection[Instance]) -> list[Instance]:
+    return [i for i in instances if i.state != "ending"]
+
+
+def _firm(instances: Collection[Instance]) -> int:
+    """How many of these the cloud may not take back."""
+    return sum(not i.spot for i in instances)
 
 
 def _overdue(instance: Instance, want: Want, standing: Mapping[str, Standing]) -> bool:

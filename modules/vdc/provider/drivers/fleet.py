@@ -24,6 +24,7 @@ class Instance:
         address: Its private address; empty while it has none.
         zone: Where it stands.
         age_s: Seconds since its start.
+        spot: Whether it is of the market, and the cloud may take it back.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Instance:
     address: str = ""
     zone: str = ""
     age_s: int = 0
+    spot: bool = False
 
 
 class Fleet(Protocol):

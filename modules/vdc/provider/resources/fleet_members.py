@@ -15,6 +15,8 @@ from vdc.provider.permissions import permitted
 from vdc.provider.resource import Call, Drift, Inputs, Made, Outputs, Resource
 from vdc.provider.wire import has_unknown
 
+_SPOT = "spot"
+
 
 class MembersInputs(Inputs):
     """Which group at which cloud, and what it is to be.
@@ -29,6 +31,7 @@ class MembersInputs(Inputs):
         fleet: The group's name at the cloud.
         template: What a machine carries that is made from the wanted template.
         ready_s: Seconds that a new machine gets to become ready in the pool.
+        firm: How many of ``count`` the cloud may not take back, at least.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class MembersInputs(Inputs):
     fleet: str
     template: str
     count: int
+    firm: int = 0
     drain_deadline_s: int
     ready_s: int = 600
     scheduler: SchedulerInputs
@@ -50,7 +54,7 @@ class MembersInputs(Inputs):
     @property
     def want(self) -> Want:
         """What the fleet is to be."""
-        return Want(self.prefix, self.count, self.template, self.ready_s)
+        return Want(self.prefix, self.count, self.template, self.ready_s, self.firm)
 
 
 class Members(Resource[MembersInputs]):
@@ -80,7 +84,7 @@ class Members(Resource[MembersInputs]):
             return {}
         template, count = str(inputs["template"]), int(inputs["count"])
         known = (old or {}).get("nodes", {})
-        goes = _leaving(known, template, count)
+        goes = _leaving(known, template, count, int(inputs.get("firm", 0)))
         nodes = {name: facts for name, facts in known.items() if name not in goes}
         coming = {"state": "running", "template": template}
         names = [f"{inputs['prefix']}-(new {n})" for n in range(1, count - len(nodes) + 1)]
@@ -90,7 +94,7 @@ class Members(Resource[MembersInputs]):
         """Nodes that go, nodes of another template, and whether there are too few."""
         known = old.get("nodes", {})
         drift: dict[str, Drift] = {}
-        for name in _leaving(known, inputs.template, inputs.count):
+        for name in _leaving(known, inputs.template, inputs.count, inputs.firm):
             drift[f'nodes["{name}"]'] = "DELETE"
         if len([f for f in known.values() if f.get("state") != "ending"]) < inputs.count:
             drift["nodes"] = "UPDATE"
@@ -139,16 +143,21 @@ class Members(Resource[MembersInputs]):
             )
 
 
-def _leaving(nodes: Mapping[str, Mapping[str, str]], template: str, count: int) -> set[str]:
+def _leaving(
+    nodes: Mapping[str, Mapping[str, str]], template: str, count: int, firm: int
+) -> set[str]:
     """The known nodes that go: of another template, and what is too many of this one."""
     live = {name: facts for name, facts in nodes.items() if facts.get("state") != "ending"}
     right = [
-        Instance(name, "running", template, zone=facts.get("zone", ""))
+        Instance(
+            name, "running", template, zone=facts.get("zone", ""), spot=facts.get("market") == _SPOT
+        )
         for name, facts in live.items()
         if facts.get("template") == template
     ]
     kept = {instance.id for instance in right}
-    return (live.keys() - kept) | {instance.id for instance in surplus(count, right)}
+    goes = surplus(count, right, firm=min(firm, count))
+    return (live.keys() - kept) | {instance.id for instance in goes}
 
 
 def _made(inputs: MembersInputs, converged: Converged) -> Made:
@@ -165,6 +174,7 @@ def _outputs(inputs: MembersInputs, instances: Collection[Instance]) -> Outputs:
             "address": instance.address,
             "zone": instance.zone,
             "template": instance.template,
+            **({"market": _SPOT} if instance.spot else {}),
         }
         for instance in sorted(instances, key=lambda instance: instance.id)
     }

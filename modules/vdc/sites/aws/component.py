@@ -15,7 +15,7 @@ from vdc.declaration.sites.aws.images import parameter
 from vdc.plan import model as plan
 from vdc.plan.naming import fitted
 from vdc.plan.tags import tags
-from vdc.sites.aws.group import HOOK, Image, Machine, fleet
+from vdc.sites.aws.group import HOOK, Image, Machine, Wanted, fleet
 from vdc.sites.aws.marks import Marks
 from vdc.sites.aws.network import network
 from vdc.sites.aws.rights import instance_profile
@@ -106,10 +106,9 @@ class Aws(Site):
             security_group=self._members,
             key_name=self._key_name,
             public=self._public,
-            zones=zones,
+            subnets={zone: self._network.subnets[zone] for zone in zones},
         )
-        subnets = [self._network.subnets[zone] for zone in zones]
-        made = fleet(group, declared, machine, subnets, name, marks, self._network.ways)
+        made = fleet(Wanted(group, declared, machine, name, marks, self._network.ways))
         return Members(
             marks.label,
             {
@@ -121,6 +120,7 @@ class Aws(Site):
                 "fleet": name,
                 "template": made.template,
                 "count": group.count,
+                "firm": declared.on_demand,
                 "scheduler": control.scheduler,
             },
             pulumi.ResourceOptions(parent=self, depends_on=[*made.parts, enrolment]),

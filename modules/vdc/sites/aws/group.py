@@ -11,7 +11,8 @@ from typing import Any
 import pulumi
 from pulumi_aws import autoscaling, ec2
 
-from vdc.declaration.sites.aws import AwsGroup, Spot
+from vdc.declaration.sites.aws import AwsGroup
+from vdc.declaration.sites.aws.hook import hook_s
 from vdc.plan import model as plan
 from vdc.plan.naming import fitted
 from vdc.plan.tags import TEMPLATE
@@ -22,8 +23,6 @@ HOOK = "vdc-drained"
 
 _LONGEST_NAME = 128
 _MIB_PER_GIB = 1024
-_MOST_WAIT_S = 7200
-_AFTER_DRAIN_S = 120
 
 # Each of these would end or move machines by itself, without a drain. A dead machine's
 # replacement (HealthCheck, ReplaceUnhealthy) is left on: there is nothing on it to move.
@@ -55,7 +54,7 @@ class Machine:
         security_group: Id.
         key_name: Of the key pair; None for nobody's.
         public: Whether they get a public address; None as their subnet has it.
-        zones: Where they are; another choice is another template.
+        subnets: Where they are, by zone; another choice of zones is another template.
     """
 
     image: Image
@@ -65,7 +64,28 @@ class Machine:
     security_group: pulumi.Output[str]
     key_name: pulumi.Input[str] | None
     public: bool | None
-    zones: Sequence[str]
+    subnets: Mapping[str, pulumi.Input[str]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a group is to be.
+
+    Attributes:
+        group: As planned.
+        declared: As declared.
+        machine: What its machines are made from.
+        name: What the Auto Scaling group is called.
+        marks: What its other resources are called.
+        ways: What is there before machines are, and goes after them.
+    """
+
+    group: plan.NodeGroup
+    declared: AwsGroup
+    machine: Machine
+    name: str
+    marks: Marks
+    ways: Sequence[pulumi.Resource]
 
 
 @dataclass(frozen=True)
@@ -81,48 +101,44 @@ class Fleet:
     parts: Sequence[pulumi.Resource]
 
 
-def fleet(
-    group: plan.NodeGroup,
-    declared: AwsGroup,
-    machine: Machine,
-    subnets: Sequence[pulumi.Input[str]],
-    name: str,
-    marks: Marks,
-    ways: Sequence[pulumi.Resource],
-) -> Fleet:
-    """Makes the group, without a machine: how many there are is for ``vdc:cloud:Members`` to say.
-
-    Args:
-        group: As planned.
-        declared: As declared.
-        machine: What its machines are made from.
-        subnets: Where they may be.
-        name: What the Auto Scaling group is called.
-        marks: What its other resources are called.
-        ways: What is there before machines are, and goes after them.
-    """
-    kinds = _kinds(group, declared)
-    made_from = _made_from(group, machine)
+def fleet(wanted: Wanted) -> Fleet:
+    """Makes the group, without a machine: how many there are ``vdc:cloud:Members`` says."""
+    machine, kinds, market = wanted.machine, _kinds(wanted), _distribution(wanted.declared)
+    made_from = _made_from(wanted.group, machine)
     template = pulumi.Output.json_dumps(
-        {**made_from, "told": machine.digest, "kinds": kinds, "zones": sorted(machine.zones)}
+        {
+            **made_from,
+            "told": machine.digest,
+            "kinds": kinds,
+            "market": market,
+            "zones": sorted(machine.subnets),
+        }
     ).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
-    launched = _launch_template(made_from, machine, template, marks)
-    scaled = autoscaling.Group(
-        marks.label,
-        name=name,
-        min_size=0,
-        max_size=group.most + max(1, group.most // 10),
-        vpc_zone_identifiers=list(subnets),
-        mixed_instances_policy={
-            "launch_template": {
-                "launch_template_specification": {
-                    "launch_template_id": launched.id,
-                    "version": launched.latest_version.apply(str),
-                },
-                "overrides": kinds,
+    launched = _launch_template(made_from, machine, template, wanted.marks)
+    policy = {
+        "launch_template": {
+            "launch_template_specification": {
+                "launch_template_id": launched.id,
+                "version": launched.latest_version.apply(str),
             },
-            "instances_distribution": _distribution(declared),
+            "overrides": kinds,
         },
+        "instances_distribution": market,
+    }
+    scaled = _scaled(wanted, policy)
+    return Fleet(template, (scaled, _hook(wanted, scaled)))
+
+
+def _scaled(wanted: Wanted, policy: Mapping[str, Any]) -> autoscaling.Group:
+    marks, most = wanted.marks, wanted.group.most
+    opts = pulumi.ResourceOptions(ignore_changes=["desiredCapacity"], depends_on=list(wanted.ways))
+    return autoscaling.Group(
+        marks.label,
+        name=wanted.name,
+        min_size=0,
+        max_size=most + max(1, most // 10),
+        vpc_zone_identifiers=list(wanted.machine.subnets.values()),
+        mixed_instances_policy=policy,
         health_check_type="EC2",
         protect_from_scale_in=True,
         suspended_processes=_SUSPENDED,
@@ -131,21 +147,20 @@ def fleet(
             {"key": key, "value": value, "propagate_at_launch": True}
             for key, value in marks.tags.items()
         ],
-        opts=pulumi.ResourceOptions.merge(
-            marks.opts,
-            pulumi.ResourceOptions(ignore_changes=["desiredCapacity"], depends_on=list(ways)),
-        ),
+        opts=pulumi.ResourceOptions.merge(marks.opts, opts),
     )
-    hook = autoscaling.LifecycleHook(
-        marks.label,
+
+
+def _hook(wanted: Wanted, scaled: autoscaling.Group) -> autoscaling.LifecycleHook:
+    return autoscaling.LifecycleHook(
+        wanted.marks.label,
         name=HOOK,
         autoscaling_group_name=scaled.name,
         lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
         default_result="CONTINUE",
-        heartbeat_timeout=min(group.drain_deadline_s + _AFTER_DRAIN_S, _MOST_WAIT_S),
-        opts=marks.opts,
+        heartbeat_timeout=hook_s(wanted.group.drain_deadline_s),
+        opts=wanted.marks.opts,
     )
-    return Fleet(template, (scaled, hook))
 
 
 def _made_from(group: plan.NodeGroup, machine: Machine) -> dict[str, Any]:
@@ -209,15 +224,16 @@ def _launch_template(
     )
 
 
-def _kinds(group: plan.NodeGroup, declared: AwsGroup) -> list[dict[str, Any]]:
+def _kinds(wanted: Wanted) -> list[dict[str, Any]]:
     """Which instance types there may be: the declared ones, or all that have the size."""
-    if declared.instance_types:
-        return [{"instance_type": kind} for kind in declared.instance_types]
+    size = wanted.group.size
+    if wanted.declared.instance_types:
+        return [{"instance_type": kind} for kind in wanted.declared.instance_types]
     return [
         {
             "instance_requirements": {
-                "vcpu_count": {"min": group.size.cores},
-                "memory_mib": {"min": group.size.memory_mib},
+                "vcpu_count": {"min": size.cores},
+                "memory_mib": {"min": size.memory_mib},
                 "instance_generations": ["current"],
                 "accelerator_count": {"max": 0},
             }
@@ -227,11 +243,9 @@ def _kinds(group: plan.NodeGroup, declared: AwsGroup) -> list[dict[str, Any]]:
 
 def _distribution(declared: AwsGroup) -> dict[str, Any]:
     """How many are of the market, and by what AWS chooses among types."""
-    spot = declared.spot
-    kept = spot.on_demand if isinstance(spot, Spot) else 0
     return {
-        "on_demand_base_capacity": kept,
-        "on_demand_percentage_above_base_capacity": 0 if spot else 100,
+        "on_demand_base_capacity": declared.on_demand,
+        "on_demand_percentage_above_base_capacity": 0 if declared.spot else 100,
         "on_demand_allocation_strategy": (
             "prioritized" if declared.instance_types else "lowest-price"
         ),

@@ -115,7 +115,7 @@ class Spot(Model):
 
     on_demand: int = declared(
         "How many machines are none of the market.",
-        change="in-place", example=1, ge=0, le=cloud.MOST_MACHINES,
+        change="replace", example=1, ge=0, le=cloud.MOST_MACHINES,
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ class AwsGroup(cloud.CloudGroup):
         "Whether they come from the market, where AWS may take them back: none, all, or all but "
         "on_demand.",
         default=False,
-        change="in-place",
+        change="replace",
         example=True,
     )
     zones: tuple[Zone, ...] = declared(
@@ -142,6 +142,11 @@ class AwsGroup(cloud.CloudGroup):
     image: Ami | None = declared(
         "The machine image, where that differs from the site's.", default=None, change="replace"
     )
+
+    @property
+    def on_demand(self) -> int:
+        """How many machines are none of the market where others are."""
+        return self.spot.on_demand if isinstance(self.spot, Spot) else 0
 
     @property
     def longest_member(self) -> str:

@@ -251,6 +251,7 @@ def _instance(raw: Mapping[str, Any], phases: Mapping[str, str]) -> Instance:
         address=raw.get("PrivateIpAddress", ""),
         zone=raw.get("Placement", {}).get("AvailabilityZone", ""),
         age_s=max(0, int((datetime.now(UTC) - raw["LaunchTime"]).total_seconds())),
+        spot=raw.get("InstanceLifecycle") == "spot",
     )
 
 
