@@ -87,7 +87,7 @@ def ask(
     async def asked():
         server = grpc.aio.server()
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(
-            Servicer({Thing.token: Thing}, prepare), server
+            Servicer({Thing.token: Thing}.get, prepare), server
         )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -41,11 +40,6 @@ async def reap(stack: str, keep: frozenset[str], forget_silent: bool = False) ->
     return removed
 
 
-def _group(name: str) -> Resource[Any]:
-    made: Resource[Any] = _kind(name).GROUP()
-    return made
-
-
 def _fleet(inputs: Any) -> Any:
     return _kind(inputs.kind).fleet(inputs)
 
@@ -54,7 +48,9 @@ def _resources(name: str) -> Any:
     return import_module(f"vdc.provider.resources.{name}")
 
 
-RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
+Maker = Callable[[], Resource[Any]]
+
+_RESOURCES: Mapping[str, Maker] = {
     "vdc:security:Authority": lambda: _resources("authority").Authority(reap),
     "vdc:scheduler:Cluster": lambda: _resources("cluster").Cluster(),
     "vdc:pool:Service": lambda: _resources("service").Service(),
@@ -63,10 +59,20 @@ RESOURCES: Mapping[str, Callable[[], Resource[Any]]] = {
     "vdc:cloud:Enrolment": lambda: _resources("enrolment").Enrolment(),
     "vdc:cloud:Server": lambda: _resources("server").Server(),
     "vdc:cloud:Members": lambda: _resources("fleet_members").Members(_fleet),
-    **{f"vdc:{name}:NodeGroup": partial(_group, name) for name in NAMES},
 }
-"""Makers by type token. A module is imported when a resource of its type is first asked for: a
-run's first resource need not wait for what the last one will use."""
+_GROUPS = {f"vdc:{name}:NodeGroup": name for name in NAMES}
+
+
+def maker(token: str) -> Maker | None:
+    """What makes the resource of a type; None when the provider has no such type.
+
+    A kind whose groups are its cloud's has no node group. A module is imported when a resource of
+    its type is first asked for: a run's first one need not wait for what the last one will use.
+    """
+    if token not in _GROUPS:
+        return _RESOURCES.get(token)
+    group: Maker | None = getattr(_kind(_GROUPS[token]), "GROUP", None)
+    return group
 
 
 def prepare() -> None:

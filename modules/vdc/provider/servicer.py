@@ -30,16 +30,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Serves resource types.
 
     Args:
-        makers: What makes each type's handler, by token; called when it is first asked for.
+        maker: Gives what makes a type's handler, by token; None for a type that is not served.
         prepare: Called in a thread while nothing is asked for yet.
     """
 
     def __init__(
         self,
-        makers: Mapping[str, Callable[[], Resource[Any]]],
+        maker: Callable[[str], Callable[[], Resource[Any]] | None],
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        self._makers = makers
+        self._maker = maker
         self._prepare = prepare
         self._preparing: asyncio.Task[None] | None = None
         self._resources: dict[str, Resource[Any]] = {}
@@ -195,10 +195,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def _resource(self, urn: str, context: Context) -> Resource[Any]:
         token = urn.split("::")[2].rpartition("$")[2]
-        if token not in self._makers:
-            await self._abort(context, f"{token} is not a resource of this provider")
         if token not in self._resources:
-            self._resources[token] = self._makers[token]()
+            make = self._maker(token)
+            if make is None:
+                await self._abort(context, f"{token} is not a resource of this provider")
+            self._resources[token] = make()
         return self._resources[token]
 
     async def _inputs(

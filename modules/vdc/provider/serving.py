@@ -18,7 +18,7 @@ import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from vdc.provider import engine
-from vdc.provider.registry import RESOURCES, prepare
+from vdc.provider.registry import maker, prepare
 from vdc.provider.servicer import Servicer
 
 # The engine's own limit (rpcutil.MaxRPCMessageSize).
@@ -47,7 +47,7 @@ async def serve(
             ("grpc.max_send_message_length", _MESSAGE_BYTES),
         ]
     )
-    served = servicer or Servicer(RESOURCES, prepare)
+    served = servicer or Servicer(maker, prepare)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(served, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
