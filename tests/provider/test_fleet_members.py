@@ -1,6 +1,7 @@
 """Members and enrolment of a fleet: what previews say, and what machines are told."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,14 @@ def test_a_preview_shows_growth_and_who_goes_and_who_is_replaced():
     assert predicted(known("i-1", "i-2"), template="v2") == {"(new 1)", "(new 2)"}
 
 
+def test_a_preview_keeps_the_base_that_the_cloud_may_not_take_back():
+    old = known("i-1", "i-2", "i-3")
+    for name in ("i-1", "i-2"):
+        old["nodes"][f"{PREFIX}-{name}"]["market"] = "spot"
+    assert predicted(old, count=1, firm=1) == {"i-3"}
+    assert drifted(old, count=2, firm=1) == {f'nodes["{PREFIX}-i-2"]': "DELETE"}
+
+
 @pytest.mark.parametrize("name", ["template", "count"])
 def test_what_a_preview_cannot_know_it_does_not_say(name):
     assert members().predict(raw(**{name: UNKNOWN}), known("i-1")) == {}
@@ -95,6 +104,9 @@ def test_a_refresh_gives_what_the_cloud_shows():
     shown = Instance("i-1", "running", "v1", "10.0.0.1", "a")
     assert asyncio.run(_read(members(shown))) == known("i-1")
     assert asyncio.run(_read(members())) == {"nodes": {}}
+    market = replace(shown, spot=True)
+    (facts,) = asyncio.run(_read(members(market)))["nodes"].values()
+    assert facts["market"] == "spot"
 
 
 def test_members_stay_of_their_group_account_and_region():
