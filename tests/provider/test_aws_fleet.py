@@ -10,7 +10,7 @@ import pytest
 from provider.fleet_worlds import Cloud, CloudPool, node
 from provider.moto_server import ACCOUNT, REGION, moto_server, surroundings
 from vdc.errors import NodeError
-from vdc.plan.tags import TEMPLATE
+from vdc.plan.tags import EXPIRES, TEMPLATE
 from vdc.provider.drivers.aws.cloud import Aws, AwsError
 from vdc.provider.drivers.aws.fleet import AwsFleet, Patience
 from vdc.provider.fleets import Want, converge
@@ -242,6 +242,38 @@ def test_what_is_known_of_an_instance_that_is_not_ready(cloud):
     assert asked(fleet().explain(identity)).startswith("stage ")
     nobody = "i-00000000000000000"
     assert asked(fleet().explain(nobody)) == f"there is no instance {nobody} any more"
+
+
+def test_another_day_of_expiry_reaches_the_group_s_machines_with_their_disks_and_no_others(cloud):
+    group(cloud)
+    asked(fleet().grow(2))
+    ec2 = cloud.client("ec2")
+    ours = running(cloud)
+    ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1)
+    marks = {"vdc-stack": "dev", EXPIRES: "2036-12-31"}
+    whole = {
+        thing
+        for reservation in ec2.describe_instances(InstanceIds=sorted(ours))["Reservations"]
+        for it in reservation["Instances"]
+        for thing in (
+            it["InstanceId"],
+            *(disk["Ebs"]["VolumeId"] for disk in it["BlockDeviceMappings"]),
+            *(card["NetworkInterfaceId"] for card in it["NetworkInterfaces"]),
+        )
+    }
+    assert len(whole) == 6
+
+    def marked(key: str) -> dict[str, str]:
+        tags = ec2.describe_tags(Filters=[{"Name": "key", "Values": [key]}])["Tags"]
+        return {tag["ResourceId"]: tag["Value"] for tag in tags}
+
+    asked(fleet().mark(marks))
+    assert marked(EXPIRES) == dict.fromkeys(whole, "2036-12-31")
+    asked(fleet().mark({**marks, EXPIRES: "2037-06-30"}))
+    assert marked(EXPIRES) == dict.fromkeys(whole, "2037-06-30")
+    asked(fleet().mark({"vdc-stack": "dev"}))
+    assert marked(EXPIRES) == {}
+    assert marked("vdc-stack") == dict.fromkeys(whole, "dev")
 
 
 def test_the_whole_life_of_a_fleet(cloud):

@@ -66,6 +66,15 @@ class Fleet(Protocol):
             NodeError: One of them is still there.
         """
 
+    async def mark(self, tags: Mapping[str, str]) -> None:
+        """Makes its machines, with all that goes with them, carry these marks of ownership.
+
+        Those that come later have them from the cloud. Idempotent.
+
+        Raises:
+            NodeError: The cloud refuses.
+        """
+
     async def explain(self, identity: str) -> str:
         """What the cloud knows of a machine that did not become ready.
 

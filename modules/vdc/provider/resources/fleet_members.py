@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from vdc.errors import SchedulerError, StackError
+from vdc.errors import NodeError, SchedulerError, StackError
 from vdc.provider.connection import SchedulerInputs, recognised
 from vdc.provider.drivers.fleet import Fleet, Instance
 from vdc.provider.fleet_pool import FleetPool
@@ -32,6 +33,7 @@ class MembersInputs(Inputs):
         template: What a machine carries that is made from the wanted template.
         ready_s: Seconds that a new machine gets to become ready in the pool.
         firm: How many of ``count`` the cloud may not take back, at least.
+        tags: What every machine carries that says whose it is.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class MembersInputs(Inputs):
     template: str
     count: int
     firm: int = 0
+    tags: Mapping[str, str] = {}
     drain_deadline_s: int
     ready_s: int = 600
     scheduler: SchedulerInputs
@@ -102,10 +105,15 @@ class Members(Resource[MembersInputs]):
 
     async def create(self, call: Call, inputs: MembersInputs) -> Made:
         """See the logic of fleets."""
+        fleet = self._fleet(inputs)
         async with self._pool(inputs) as pool:
-            return _made(
-                inputs, await converge(self._fleet(inputs), pool, inputs.want, call.stopping)
-            )
+            converged = await converge(fleet, pool, inputs.want, call.stopping)
+        try:
+            await fleet.mark(inputs.tags)
+        except NodeError as error:
+            untold = f"machines do not carry what is declared: {error}"
+            converged = replace(converged, problems=(*converged.problems, untold))
+        return _made(inputs, converged)
 
     async def update(self, call: Call, inputs: MembersInputs, old: Outputs) -> Made:
         """The cloud is read anew; the old outputs are not asked."""

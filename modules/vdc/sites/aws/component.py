@@ -121,6 +121,7 @@ class Aws(Site):
                 "template": made.template,
                 "count": group.count,
                 "firm": declared.on_demand,
+                "tags": marks.tags,
                 "scheduler": control.scheduler,
             },
             pulumi.ResourceOptions(parent=self, depends_on=[*made.parts, enrolment]),

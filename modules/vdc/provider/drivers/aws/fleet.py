@@ -17,6 +17,7 @@ from vdc.errors import NodeError
 from vdc.plan.tags import TEMPLATE
 from vdc.provider.console import legible, quoted, stage
 from vdc.provider.drivers.aws.cloud import Aws, AwsError
+from vdc.provider.drivers.aws.machines import machines, mark, tags_of
 from vdc.provider.drivers.fleet import Instance
 
 _GROUP_TAG = "aws:autoscaling:groupName"
@@ -97,6 +98,10 @@ class AwsFleet:
         if left:
             raise NodeError("; ".join(_still_there(left, refused)))
 
+    async def mark(self, tags: Mapping[str, str]) -> None:
+        """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
+        await self._aws.ask(lambda aws: mark(aws, self._machines(aws), tags))
+
     async def explain(self, identity: str) -> str:
         """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
         try:
@@ -164,7 +169,7 @@ class AwsFleet:
         states = {
             raw["InstanceId"]: raw["State"]["Name"]
             for part in parts
-            for raw in _machines(aws, [{"Name": "instance-id", "Values": part}])
+            for raw in machines(aws, {"instance-id": part})
         }
         return {
             identity: phases[identity] if phases.get(identity, "").startswith(_LEAVES) else state
@@ -214,9 +219,12 @@ class AwsFleet:
 
     def _instances(self, aws: Aws) -> list[Instance]:
         phases = _phases(self._group(aws))
-        chosen = [{"Name": f"tag:{_GROUP_TAG}", "Values": [self._name]}]
-        found = _machines(aws, chosen)
-        return [_instance(raw, phases) for raw in found if raw["State"]["Name"] != _GONE]
+        return [_instance(raw, phases) for raw in self._machines(aws)]
+
+    def _machines(self, aws: Aws) -> list[Mapping[str, Any]]:
+        """Those of the group that are not gone."""
+        found = machines(aws, {f"tag:{_GROUP_TAG}": [self._name]})
+        return [raw for raw in found if raw["State"]["Name"] != _GONE]
 
 
 def _terminate(aws: Aws, identity: str) -> str:
@@ -231,11 +239,6 @@ def _terminate(aws: Aws, identity: str) -> str:
     return ""
 
 
-def _machines(aws: Aws, filters: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for reservation in aws.pages("ec2", "describe_instances", "Reservations", Filters=filters):
-        yield from reservation["Instances"]
-
-
 def _phases(group: Mapping[str, Any] | None) -> Mapping[str, str]:
     """How the group says that each of its instances is."""
     instances = group["Instances"] if group else ()
@@ -243,11 +246,10 @@ def _phases(group: Mapping[str, Any] | None) -> Mapping[str, str]:
 
 
 def _instance(raw: Mapping[str, Any], phases: Mapping[str, str]) -> Instance:
-    tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", ())}
     return Instance(
         id=raw["InstanceId"],
         state=_state(raw["State"]["Name"], phases.get(raw["InstanceId"], "")),
-        template=tags.get(TEMPLATE, ""),
+        template=tags_of(raw).get(TEMPLATE, ""),
         address=raw.get("PrivateIpAddress", ""),
         zone=raw.get("Placement", {}).get("AvailabilityZone", ""),
         age_s=max(0, int((datetime.now(UTC) - raw["LaunchTime"]).total_seconds())),
@@ -269,7 +271,7 @@ def _still_there(left: Mapping[str, str], refused: Mapping[str, str]) -> Iterato
 
 
 def _explained(aws: Aws, identity: str) -> str:
-    raw = next(_machines(aws, [{"Name": "instance-id", "Values": [identity]}]), None)
+    raw = next(machines(aws, {"instance-id": [identity]}), None)
     if raw is None:
         return f"there is no instance {identity} any more"
     state = raw["State"]["Name"]

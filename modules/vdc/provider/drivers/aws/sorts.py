@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vdc.provider.drivers.aws.cloud import Aws
+from vdc.provider.drivers.aws.machines import machines
 
 _IN_A_QUESTION = 100
 
@@ -54,9 +55,7 @@ def _some(ids: Ids) -> Iterator[Ids]:
 
 def _instances(aws: Aws, name: str, values: Ids) -> list[Mapping[str, Any]]:
     """The instances of a filter that are not gone yet; gone ones are shown for a while."""
-    chosen = [{"Name": name, "Values": list(values)}]
-    pages = aws.pages("ec2", "describe_instances", "Reservations", Filters=chosen)
-    found = [raw for page in pages for raw in page["Instances"]]
+    found = machines(aws, {name: values})
     return [raw for raw in found if raw["State"]["Name"] != "terminated"]
 
 
