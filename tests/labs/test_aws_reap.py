@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from labs.aws import Lab, aws_lab
 from labs.aws.lab import IMAGE_PARAMETER
-from labs.aws.stack import belongings, standing
+from labs.aws.stack import CIDR, Standing, belongings, standing
+from labs.openstack.services.faults import Fault
 
 pytestmark = [
     pytest.mark.real,
@@ -48,6 +50,22 @@ def foreign(lab: Lab) -> list[str]:
     return sorted({*belongings(lab)} - {*before})
 
 
+def forgotten(cloud: Standing) -> list[dict[str, Any]]:
+    """What ``vdc reap`` lists."""
+    found: list[dict[str, Any]] = json.loads(cloud.stack.vdc("reap", "-o", "json").stdout)["things"]
+    return found
+
+
+def vpcs_and_addresses(cloud: Standing) -> set[tuple[str, str]]:
+    """Of the site, recorded or not."""
+    ec2 = cloud.api("ec2")
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": [CIDR]}])["Vpcs"]
+    addresses = ec2.describe_addresses()["Addresses"]
+    return {("vpc", it["VpcId"]) for it in vpcs} | {
+        ("elastic-ip", it["AllocationId"]) for it in addresses
+    }
+
+
 def test_all_that_a_lost_state_had_is_found_and_nothing_foreign(
     lab: Lab, foreign: list[str]
 ) -> None:
@@ -57,11 +75,33 @@ def test_all_that_a_lost_state_had_is_found_and_nothing_foreign(
         cloud.declare(workers={"count": 2})
         cloud.stack.vdc("up", "--yes")
         everything = belongings(lab)
-        assert json.loads(cloud.stack.vdc("reap", "-o", "json").stdout)["things"] == []
+        assert forgotten(cloud) == []
         cloud.stack.state.unlink()
-        found = json.loads(cloud.stack.vdc("reap", "-o", "json").stdout)["things"]
+        found = forgotten(cloud)
         print([(each["sort"], each["name"]) for each in found])
         assert belongings(lab) == everything, "nothing is removed yet"
         cloud.stack.vdc("reap", "--yes")
         assert belongings(lab) == theirs
-        assert json.loads(cloud.stack.vdc("reap", "-o", "json").stdout)["things"] == []
+        assert forgotten(cloud) == []
+
+
+def test_what_the_plugin_made_twice_for_an_answer_that_was_lost_is_found_and_nothing_else(
+    lab: Lab,
+) -> None:
+    """It asks again, as AWS's own libraries do, and never learns of what the first call made."""
+    with standing(lab, "twice") as cloud:
+        cloud.declare()
+        lost = (Fault("ec2 CreateVpc", "lose"), Fault("ec2 AllocateAddress", "lose"))
+        with lab.fault(lost[0]) as no_vpc, lab.fault(lost[1]) as no_address:
+            cloud.stack.vdc("up", "--yes")
+            assert (len(no_vpc()), len(no_address())) == (1, 1)
+        assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
+        made = vpcs_and_addresses(cloud)
+        state = cloud.stack.pulumi("stack", "export").stdout
+        orphans = {(sort, each) for sort, each in made if each not in state}
+        assert sorted(sort for sort, _ in orphans) == ["elastic-ip", "vpc"]
+        assert {(each["sort"], each["id"]) for each in forgotten(cloud)} == orphans
+        cloud.stack.vdc("reap", "--yes")
+        assert vpcs_and_addresses(cloud) == made - orphans
+        assert forgotten(cloud) == []
+        assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
