@@ -17,14 +17,13 @@ from vdc.errors import NodeError
 from vdc.plan.tags import TEMPLATE
 from vdc.provider.console import legible, quoted, stage
 from vdc.provider.drivers.aws.cloud import Aws, AwsError
-from vdc.provider.drivers.aws.machines import machines, mark, tags_of
+from vdc.provider.drivers.aws.machines import RUNNING, machines, mark, tags_of
 from vdc.provider.drivers.fleet import Instance
 
 _GROUP_TAG = "aws:autoscaling:groupName"
 _ENDING_HOOK = "autoscaling:EC2_INSTANCE_TERMINATING"
 _WAITS_NO_MORE = "ValidationError"
 _GONE = "terminated"
-_STANDS = ("pending", "running")
 _LEAVES = "Terminating"
 # EC2 takes 200 values in a filter; the group's API is throttled at a few calls a second.
 _AT_ONCE = 8
@@ -85,11 +84,11 @@ class AwsFleet:
     async def end(self, ids: frozenset[str]) -> None:
         """See :class:`~vdc.provider.drivers.fleet.Fleet`."""
         left = await self._aws.ask(lambda aws: self._left(aws, ids))
-        refused = await self._terminate([i for i, state in left.items() if state in _STANDS])
+        refused = await self._terminate([i for i, state in left.items() if state in RUNNING])
         deadline = _now() + self._patience.end_s
         while left := await self._aws.ask(lambda aws: self._left(aws, ids)):
             # Whose end was refused and who is not ending all the same will never be gone.
-            stands = any(left.get(identity) in _STANDS for identity in refused)
+            stands = any(left.get(identity) in RUNNING for identity in refused)
             if stands or _now() > deadline:
                 break
             await self._aws.ask(lambda aws: self._let_go(aws, left))
@@ -259,7 +258,7 @@ def _instance(raw: Mapping[str, Any], phases: Mapping[str, str]) -> Instance:
 
 def _state(machine: str, phase: str) -> Literal["pending", "running", "ending"]:
     """Of an instance by itself, and in its group: a stopped one is one that the group replaces."""
-    if machine not in _STANDS or phase.startswith(_LEAVES):
+    if machine not in RUNNING or phase.startswith(_LEAVES):
         return "ending"
     return "pending" if machine == "pending" else "running"
 
@@ -275,7 +274,7 @@ def _explained(aws: Aws, identity: str) -> str:
     if raw is None:
         return f"there is no instance {identity} any more"
     state = raw["State"]["Name"]
-    if state not in _STANDS:
+    if state not in RUNNING:
         return f"instance {identity} is {state}: {raw.get('StateReason', {}).get('Message', '')}"
     said = ""
     with contextlib.suppress(AwsError), aws.named():  # not every type has one

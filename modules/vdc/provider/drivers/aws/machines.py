@@ -8,6 +8,8 @@ from typing import Any
 from vdc.plan.tags import EXPIRES
 from vdc.provider.drivers.aws.cloud import Aws
 
+RUNNING = ("pending", "running")
+"""States of an instance that stands or is about to."""
 _AT_ONCE = 1000
 """EC2 tags no more things in one call."""
 
@@ -20,7 +22,7 @@ def machines(aws: Aws, chosen: Mapping[str, Sequence[str]]) -> Iterator[Mapping[
 
 
 def tags_of(raw: Mapping[str, Any]) -> dict[str, str]:
-    """The tags of an instance."""
+    """The tags of an instance, or of another thing that EC2 lists."""
     return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", ())}
 
 

@@ -12,6 +12,7 @@ from vdc.declaration.sites.aws import AwsGroup, AwsSite, Spot
 from vdc.plan import NodeGroup, Site
 from vdc.plan.tags import GROUP, SITE, ours
 from vdc.provider.drivers.aws.cloud import Aws
+from vdc.provider.drivers.aws.machines import RUNNING, machines, tags_of
 from vdc.provider.drivers.aws.types import Type, Types
 
 _STANDARD = "acdhimrtz"
@@ -129,9 +130,7 @@ class Account:
 
     @cached_property
     def _machines(self) -> list[Mapping[str, Any]]:
-        states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-        pages = self._aws.pages("ec2", "describe_instances", "Reservations", Filters=states)
-        return [raw for reservation in pages for raw in reservation["Instances"]]
+        return list(machines(self._aws, {"instance-state-name": RUNNING}))
 
     @cached_property
     def _vpcs(self) -> list[Mapping[str, Any]]:
@@ -145,12 +144,12 @@ class Account:
     @cached_property
     def _standing(self) -> Counter[tuple[str, str]]:
         """How many instances of each group there are already, by site and group."""
-        mine = [tags for raw in self._machines if ours(tags := _tags(raw), *self._whose)]
+        mine = [tags for raw in self._machines if ours(tags := tags_of(raw), *self._whose)]
         return Counter((tags.get(SITE, ""), tags.get(GROUP, "")) for tags in mine)
 
     def _of_site(self, site: Site, things: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         for raw in things:
-            tags = _tags(raw)
+            tags = tags_of(raw)
             if ours(tags, *self._whose) and tags.get(SITE) == site.name:
                 yield raw
 
@@ -160,7 +159,3 @@ def _firm(own: AwsGroup | None, count: int) -> int:
     if own is None or not own.spot:
         return count
     return own.spot.on_demand if isinstance(own.spot, Spot) else 0
-
-
-def _tags(raw: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in raw.get("Tags", ())}
