@@ -94,6 +94,22 @@ class Cloud:
         ]
         return dict(sorted((_tags(it)["Name"], it) for it in live))
 
+    def vpc(self) -> tuple[dict, dict[str, dict]]:
+        """The one that is made, and its subnets by their blocks."""
+        ec2, cidr = self.client("ec2"), {"Name": "cidr", "Values": ["10.70.0.0/16"]}
+        (vpc,) = ec2.describe_vpcs(Filters=[cidr])["Vpcs"]
+        mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+        return vpc, {s["CidrBlock"]: s for s in ec2.describe_subnets(Filters=mine)["Subnets"]}
+
+    def workers(self) -> tuple[dict, dict]:
+        """What the members and the enrolment of the one group are told."""
+        outputs = self.outputs()
+        return outputs["cloud-workers members"], outputs["cloud-workers enrolment"]
+
+    def roles(self) -> list[str]:
+        names = (role["RoleName"] for role in self.client("iam").list_roles()["Roles"])
+        return [name for name in names if name.startswith("vdc-dc-")]
+
     def group(self) -> dict:
         (group,) = self.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
         return group
@@ -108,19 +124,26 @@ def cloud(tmp_path) -> Iterator[Cloud]:
         yield Cloud(address, tmp_path)
 
 
-def test_a_site_is_made_changed_and_gone(cloud):
-    cloud.declare({"workers": {"count": {"min": 2, "max": 30}, "size": SIZE}})
-    cloud.stack.up()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Iterator[Cloud]:
+    """With a site that has one group; the tests that take it only look, but for the last one."""
+    with moto_server() as address:
+        cloud = Cloud(address, tmp_path_factory.mktemp("made"))
+        cloud.declare({"workers": {"count": {"min": 2, "max": 30}, "size": SIZE}})
+        cloud.stack.up()
+        yield cloud
 
-    ec2, iam = cloud.client("ec2"), cloud.client("iam")
-    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.70.0.0/16"]}])["Vpcs"]
-    mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+
+def test_a_vpc_has_a_subnet_in_each_zone_and_one_for_the_way_out(made):
+    vpc, subnets = made.vpc()
     assert _tags(vpc).items() >= OURS.items()
-    subnets = {s["CidrBlock"]: s for s in ec2.describe_subnets(Filters=mine)["Subnets"]}
     assert set(subnets) == {"10.70.0.0/19", "10.70.32.0/19", "10.70.64.0/19"}
     assert all(_tags(subnet).items() >= OURS.items() for subnet in subnets.values())
 
-    # Nobody is let in but the site's machines, and SSH from where access says.
+
+def test_nobody_is_let_in_but_the_site_s_machines_and_ssh_from_where_access_says(made):
+    ec2, (vpc, _) = made.client("ec2"), made.vpc()
+    mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
     (named,) = [
         g for g in ec2.describe_security_groups(Filters=mine)["SecurityGroups"]
         if g["GroupName"] != "default"
@@ -134,8 +157,9 @@ def test_a_site_is_made_changed_and_gone(cloud):
         ("out", "-1", -1, "::/0"),
     ]
 
-    # The group begins with nobody; how many there are is said by nobody here.
-    group = cloud.group()
+
+def test_a_group_begins_with_nobody_and_waits_for_those_that_drain(made):
+    group, (_, subnets) = made.group(), made.vpc()
     assert (group["MinSize"], group["MaxSize"], group["DesiredCapacity"]) == (0, 33, 0)
     assert group["NewInstancesProtectedFromScaleIn"]
     assert {p["ProcessName"] for p in group["SuspendedProcesses"]} == {
@@ -145,13 +169,19 @@ def test_a_site_is_made_changed_and_gone(cloud):
         subnets[cidr]["SubnetId"] for cidr in ("10.70.32.0/19", "10.70.64.0/19")
     }
     assert _tags(group).items() >= {**OURS, "vdc-group": "workers"}.items()
-    (hook,) = cloud.client("autoscaling").describe_lifecycle_hooks(
+    (hook,) = made.client("autoscaling").describe_lifecycle_hooks(
         AutoScalingGroupName=group["AutoScalingGroupName"]
     )["LifecycleHooks"]
     assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
     assert (hook["DefaultResult"], hook["HeartbeatTimeout"]) == ("CONTINUE", 420)
+    members, enrolment = made.workers()
+    assert members["fleet"] == enrolment["fleet"] == group["AutoScalingGroupName"]
+    assert (members["count"], enrolment["most"]) == (2, 30)
+    assert enrolment["hook"] == hook["LifecycleHookName"]
 
-    data, marks = cloud.template()
+
+def test_machines_are_made_from_a_template_that_they_name(made):
+    data, marks = made.template()
     assert data["MetadataOptions"]["HttpTokens"] == "required"
     assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
     (disk,) = data["BlockDeviceMappings"]
@@ -159,39 +189,42 @@ def test_a_site_is_made_changed_and_gone(cloud):
     (interface,) = data["NetworkInterfaces"]
     assert interface["AssociatePublicIpAddress"] is False
     assert base64.b64decode(data["UserData"]).startswith(b"#cloud-config\n# one")
-    outputs = cloud.outputs()
-    members, enrolment = outputs["cloud-workers members"], outputs["cloud-workers enrolment"]
+    members, _ = made.workers()
     assert marks.items() >= {**OURS, "vdc-group": "workers", TEMPLATE: members["template"]}.items()
-    assert members["fleet"] == enrolment["fleet"] == group["AutoScalingGroupName"]
-    assert (members["count"], enrolment["most"]) == (2, 30)
-    assert enrolment["hook"] == hook["LifecycleHookName"]
+    assert "planted" not in made.stack.pulumi("stack", "export"), "user data hold a secret"
 
-    # Its machines may say that they have drained, and nothing else.
-    (role,) = [r for r in iam.list_roles()["Roles"] if r["RoleName"].startswith("vdc-dc-")]
-    (right,) = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
-    policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=right)["PolicyDocument"]
+
+def test_machines_may_say_that_they_have_drained_and_nothing_else(made):
+    iam = made.client("iam")
+    (role,) = made.roles()
+    (right,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=right)["PolicyDocument"]
     (statement,) = policy["Statement"]
     assert statement["Action"] == "autoscaling:CompleteLifecycleAction"
     assert statement["Resource"].startswith(f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:")
-    assert statement["Resource"].endswith(f"/{group['AutoScalingGroupName']}")
+    assert statement["Resource"].endswith(f"/{made.group()['AutoScalingGroupName']}")
 
-    # A second run changes nothing; what others are told is another template, and another mark.
-    assert "unchanged" in (said := cloud.stack.up())
+
+def test_a_change_is_another_template_and_after_the_end_nothing_is_left(made):
+    assert "unchanged" in (said := made.stack.up())
     assert "created" not in said
     assert "updated" not in said
-    cloud.stack.pulumi("config", "set", "told", "two")
-    cloud.stack.up()
-    data, marks = cloud.template()
+    marks = [made.template()[1][TEMPLATE]]
+    made.stack.pulumi("config", "set", "told", "two")
+    made.stack.up()
+    data, found = made.template()
     assert base64.b64decode(data["UserData"]).startswith(b"#cloud-config\n# two")
-    assert marks[TEMPLATE] == cloud.outputs()["cloud-workers members"]["template"]
-    assert marks[TEMPLATE] != members["template"]
-
-    exported = cloud.stack.pulumi("stack", "export")
-    assert "planted" not in exported, "user data hold a secret"
-    cloud.stack.pulumi("destroy", "--yes")
+    marks.append(found[TEMPLATE])
+    made.declare({"workers": {"count": 2, "size": SIZE, "spot": {"on_demand": 1}}})
+    made.stack.up()
+    marks.append(made.template()[1][TEMPLATE])
+    assert marks[-1] == made.workers()[0]["template"]
+    assert len(set(marks)) == 3
+    made.stack.pulumi("destroy", "--yes")
+    ec2 = made.client("ec2")
     assert not ec2.describe_launch_templates()["LaunchTemplates"]
-    assert not cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-    assert not [r for r in iam.list_roles()["Roles"] if r["RoleName"].startswith("vdc-dc-")]
+    assert not made.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert not made.roles()
     assert not ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.70.0.0/16"]}])["Vpcs"]
     assert not ec2.describe_key_pairs()["KeyPairs"]
     assert not ec2.describe_addresses()["Addresses"]
