@@ -139,6 +139,10 @@ class Checkout:
         evaluated = f'eval "$({self.scripts / "vdc"} env)" && exec pulumi "$@"'
         return self._run(["sh", "-c", evaluated, "sh", *arguments], code)
 
+    def make(self, target: str) -> Done:
+        """Runs ``make``, in a checkout that is a whole one."""
+        return self._run(["make", target], 0)
+
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Starts ``vdc`` and returns at once; what it says goes to :attr:`last_words`."""
         with self.last_words.open("wb") as output:
@@ -251,6 +255,15 @@ class Checkout:
             *(f"file {path}" for path in paths if not path.is_dir()),
             *(f"folder {path}" for path in paths if path.is_dir() and not any(path.iterdir())),
         ]
+
+    def left_by_pulumi(self) -> list[str]:
+        """The same after plain ``pulumi``, which leaves what ``vdc env`` has made.
+
+        That is the stack's place in the backend, its passphrase, and whose it is.
+        """
+        kept = (self.own.passphrase, self.own.project, f"{self.home.backend}/")
+        lines = tuple(f"{sort} {path}" for sort in ("file", "folder") for path in kept)
+        return [line for line in self.left() if not line.startswith(lines)]
 
     def _see_work(self) -> None:
         """Remembers the work of now, which names its control groups when its folders are gone."""

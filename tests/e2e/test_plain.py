@@ -20,7 +20,4 @@ def test_pulumi_alone_makes_changes_and_removes_everything(fresh: Checkout) -> N
     assert fresh.ready() == fresh.names(1)
 
     fresh.pulumi("destroy", "--yes")
-    # What `vdc env` made: the stack's place in the backend, its passphrase, whose it is.
-    kept = (f"file {fresh.own.passphrase}", f"file {fresh.own.project}",
-            f"file {fresh.home.backend}/", f"folder {fresh.home.backend}/")  # fmt: skip
-    assert [line for line in fresh.left() if not line.startswith(kept)] == []
+    assert fresh.left_by_pulumi() == []

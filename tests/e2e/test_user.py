@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from e2e.checkout import REPOSITORY, Checkout, checkout
+from e2e.spark import ByVdc, computes_and_goes
 from vdc.home import Home
 from vdc.toolchain.found import cached, engine_path
 from vdc.toolchain.pins import PINS
@@ -54,15 +55,18 @@ def ordinary() -> Iterator[Checkout]:
         shutil.rmtree(shared)
 
 
-def test_an_ordinary_user_has_a_data_centre(ordinary: Checkout) -> None:
+def test_work_runs_as_the_user(ordinary: Checkout) -> None:
+    ordinary.declare(workers=1)
     ordinary.vdc("up", "--yes")
-    assert ordinary.ready() == ordinary.names(3)
     assert {process.username() for process in ordinary.agents().values()} == {USER}
-    ordinary.vdc("install", "hello")
     ran = ordinary.vdc("run", "--", "id", "-un")
     assert ran.stdout.strip() == USER
     ordinary.vdc("destroy", "--yes")
     assert ordinary.left() == []
+
+
+def test_pi_is_computed_on_two_agents_and_another_cluster_runs_beside(ordinary: Checkout) -> None:
+    computes_and_goes(ByVdc(ordinary))
 
 
 def _give(folders: list[Path], user: pwd.struct_passwd) -> None:
@@ -98,8 +102,11 @@ def _environment(venv: Path, python: str) -> None:
 
 
 def _cache(cache: Path) -> None:
-    """Engines as in the user's cache."""
+    """Engines and software as in the user's cache."""
+    own = Home.of_user()
+    if own.packages.exists():
+        shutil.copytree(own.packages, Home(cache, cache).packages, symlinks=True)
     for pin in PINS:
         engine = cached(pin, Home(cache, cache))
         engine.parent.mkdir(parents=True)
-        shutil.copy2(engine_path(pin.engine, Home.of_user()), engine)
+        shutil.copy2(engine_path(pin.engine, own), engine)
