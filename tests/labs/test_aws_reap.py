@@ -12,7 +12,7 @@ import pytest
 from labs.aws import Lab, aws_lab
 from labs.aws.lab import IMAGE_PARAMETER
 from labs.aws.stack import CIDR, Standing, belongings, standing
-from labs.openstack.services.faults import Fault
+from labs.cloud_faults import Fault
 
 pytestmark = [
     pytest.mark.real,
