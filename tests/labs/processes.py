@@ -36,3 +36,11 @@ def kill(mark: Path | str) -> None:
             continue
     _, left = psutil.wait_procs(running, _END_S)
     assert not left, f"do not end: {left}"
+
+
+def kill_whole(run: subprocess.Popen[bytes]) -> None:
+    """Ends a program and all that it has started, as a machine that loses power does."""
+    whole = psutil.Process(run.pid)
+    for process in [*whole.children(recursive=True), whole]:
+        process.kill()
+    run.wait(_END_S)

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.eventually import eventually
 from labs.aws import Lab, aws_lab
 from labs.aws.settings import SECRET
-from labs.aws.stack import Standing, standing
+from labs.aws.stack import GROUP, SITE, Standing, standing
 from labs.cloud_faults import Fault
+from labs.processes import kill_whole
 
 pytestmark = [
     pytest.mark.real,
@@ -24,6 +26,7 @@ pytestmark = [
 ]
 
 LAUNCH = "LAUNCH .*"
+WHERE = f"group {GROUP} of site {SITE}: "
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +64,8 @@ def up(cloud: Standing, code: int) -> str:
 
 
 def errors(said: str) -> list[str]:
-    """What was said of the members' failure, each line once."""
-    lines = (line.strip().removeprefix("error: ") for line in said.splitlines())
-    return sorted({line for line in lines if line.startswith("group ill-")})
+    """What was said of the group's failure, each line once."""
+    return sorted({line[line.index(WHERE) :] for line in said.splitlines() if WHERE in line})
 
 
 def recorded(cloud: Standing) -> list[str]:
@@ -76,11 +78,20 @@ def recorded(cloud: Standing) -> list[str]:
 
 
 def converges(cloud: Standing, count: int) -> None:
-    """The next run makes what was declared, and exactly that."""
+    """The next run makes what was declared, and exactly that, and the one after it nothing."""
     cloud.stack.vdc("up", "--yes")
     assert len(cloud.machines()) == count
     assert cloud.stack.ready() == cloud.nodes()
     assert cloud.fleet()["DesiredCapacity"] == count
+    assert "unchanged" in cloud.stack.vdc("up", "--yes").stdout
+
+
+def costs_a_line(said: str, why: str) -> None:
+    """A run that failed has said one line of the group, with AWS's word for it."""
+    print(said)
+    (line,) = errors(said)
+    assert why in line
+    assert "Traceback" not in said
 
 
 def test_a_quota_is_found_before_anything_is_made(lab: Lab, cloud: Standing) -> None:
@@ -118,12 +129,10 @@ def test_a_quota_that_is_met_on_the_way_costs_the_nodes_that_are_too_many(
     types = cloud.api("ec2").describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
     with lab.quota(2 * types[0]["VCpuInfo"]["DefaultVCpus"]):
         said = up(cloud, 1)
-    print(said)
-    assert "current vCPU limit" in said
-    assert "Traceback" not in said
+    costs_a_line(said, "current vCPU limit")
     assert len(cloud.machines()) == 2
     assert cloud.fleet()["DesiredCapacity"] == 2, "nobody waits for what cannot come"
-    assert set(recorded(cloud)) >= set(cloud.nodes())
+    assert recorded(cloud) == cloud.nodes() == cloud.stack.ready()
     converges(cloud, 3)
 
 
@@ -134,6 +143,16 @@ def test_a_cloud_that_throttles_is_waited_for(lab: Lab, cloud: Standing) -> None
         assert len(met()) == 3
     assert cloud.stack.ready() == cloud.nodes()
     assert len(cloud.machines()) == 2
+
+
+def test_a_cloud_that_never_stops_to_throttle_costs_one_line(lab: Lab, cloud: Standing) -> None:
+    declare(cloud, 2)
+    with lab.fault(Fault("autoscaling SetDesiredCapacity", "throttle", times=1000)):
+        said = up(cloud, 1)
+    costs_a_line(said, "Rate exceeded")
+    assert recorded(cloud) == cloud.nodes()
+    assert len(cloud.machines()) == 1
+    converges(cloud, 2)
 
 
 def test_an_answer_that_is_lost_makes_no_second_machine(lab: Lab, cloud: Standing) -> None:
@@ -163,12 +182,22 @@ def test_a_zone_without_room_for_a_moment_costs_nothing(lab: Lab, cloud: Standin
 
 
 def test_what_is_made_in_part_is_recorded_and_taken_up(lab: Lab, cloud: Standing) -> None:
-    declare(cloud, 2)
-    with lab.fault(Fault(LAUNCH, "fail", times=1000)):
+    declare(cloud, 3)
+    one_comes, no_other = Fault(LAUNCH, "delay"), Fault(LAUNCH, "fail", times=1000)
+    with lab.fault(one_comes), lab.fault(no_other):
         said = up(cloud, 1)
-    print(said)
-    assert "sufficient" in said
-    assert "Traceback" not in said
-    assert len(cloud.machines()) == 1
-    assert cloud.fleet()["DesiredCapacity"] == 1
-    converges(cloud, 2)
+    costs_a_line(said, "sufficient")
+    assert len(cloud.machines()) == 2
+    assert cloud.fleet()["DesiredCapacity"] == 2
+    assert recorded(cloud) == cloud.nodes() == cloud.stack.ready()
+    converges(cloud, 3)
+
+
+def test_a_run_that_is_killed_in_the_middle_leaves_what_the_next_one_finds(
+    cloud: Standing,
+) -> None:
+    declare(cloud, 3)
+    run = cloud.stack.begin("up", "--yes")
+    eventually("a further machine", lambda: len(cloud.machines()) > 1, 120)
+    kill_whole(run)
+    converges(cloud, 3)

@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,8 +81,11 @@ class Lab(NamedLab):
 
     @contextmanager
     def fault(self, fault: cloud_faults.Fault) -> Iterator[Callable[[], list[str]]]:
-        """Meanwhile something goes wrong; see :attr:`Wishes.faults`; gives what has met it."""
-        folder, name = self.wishes.faults, secrets.token_hex(3)
+        """Meanwhile something goes wrong; see :attr:`Wishes.faults`; gives what has met it.
+
+        Of several the one that was asked for first is met first.
+        """
+        folder, name = self.wishes.faults, f"{time.monotonic_ns():020}"
         cloud_faults.ask(folder, name, fault)
         try:
             yield lambda: cloud_faults.met(folder, name)
