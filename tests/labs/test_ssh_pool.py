@@ -212,6 +212,7 @@ def test_a_swapped_host_key_is_one_line_and_the_new_one_is_declared_to_go_on(lab
 
 
 def test_a_machine_that_does_not_answer_is_forgotten_by_force_alone(lab):
+    lab.remember("m2")
     with checkout("dark") as dark:
         declare(dark, lab, ["m2"])
         dark.vdc("up", "--yes")
