@@ -43,9 +43,10 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command; one that there is not is looked for everywhere, to suggest another."""
-        known = [module for module, names in PARTS.items() if cmd_name in names]
-        for module in known or PARTS:
-            self._take_in(import_module(module).app)
+        if cmd_name not in self.commands:
+            known = [module for module, names in PARTS.items() if cmd_name in names]
+            for module in known or PARTS:
+                self._take_in(import_module(module).app)
         return super().get_command(ctx, cmd_name)
 
     def _take_in(self, part: typer.Typer) -> None:

@@ -17,13 +17,19 @@ from vdc.errors import NodeError
 from vdc.plan.tags import TEMPLATE
 from vdc.provider.console import legible, quoted, stage
 from vdc.provider.drivers.aws.cloud import Aws, AwsError
-from vdc.provider.drivers.aws.machines import RUNNING, machines, mark, tags_of
+from vdc.provider.drivers.aws.machines import (
+    GONE,
+    MEMBER,
+    RUNNING,
+    machines,
+    mark,
+    not_gone,
+    tags_of,
+)
 from vdc.provider.drivers.fleet import Instance
 
-_GROUP_TAG = "aws:autoscaling:groupName"
 _ENDING_HOOK = "autoscaling:EC2_INSTANCE_TERMINATING"
 _WAITS_NO_MORE = "ValidationError"
-_GONE = "terminated"
 _LEAVES = "Terminating"
 # EC2 takes 200 values in a filter; the group's API is throttled at a few calls a second.
 _AT_ONCE = 8
@@ -173,7 +179,7 @@ class AwsFleet:
         return {
             identity: phases[identity] if phases.get(identity, "").startswith(_LEAVES) else state
             for identity, state in states.items()
-            if state != _GONE
+            if state != GONE
         }
 
     def _let_go(self, aws: Aws, left: Mapping[str, str]) -> None:
@@ -222,8 +228,7 @@ class AwsFleet:
 
     def _machines(self, aws: Aws) -> list[Mapping[str, Any]]:
         """Those of the group that are not gone."""
-        found = machines(aws, {f"tag:{_GROUP_TAG}": [self._name]})
-        return [raw for raw in found if raw["State"]["Name"] != _GONE]
+        return not_gone(aws, {f"tag:{MEMBER}": [self._name]})
 
 
 def _terminate(aws: Aws, identity: str) -> str:

@@ -10,6 +10,10 @@ from vdc.provider.drivers.aws.cloud import Aws
 
 RUNNING = ("pending", "running")
 """States of an instance that stands or is about to."""
+GONE = "terminated"
+"""The state of one that is shown for a while and is no more."""
+MEMBER = "aws:autoscaling:groupName"
+"""The tag by which EC2 says of which Auto Scaling group an instance is."""
 _AT_ONCE = 1000
 """EC2 tags no more things in one call."""
 
@@ -19,6 +23,11 @@ def machines(aws: Aws, chosen: Mapping[str, Sequence[str]]) -> Iterator[Mapping[
     filters = [{"Name": name, "Values": list(values)} for name, values in chosen.items()]
     for reservation in aws.pages("ec2", "describe_instances", "Reservations", Filters=filters):
         yield from reservation["Instances"]
+
+
+def not_gone(aws: Aws, chosen: Mapping[str, Sequence[str]]) -> list[Mapping[str, Any]]:
+    """Those of :func:`machines` that there are yet, the ending ones among them."""
+    return [raw for raw in machines(aws, chosen) if raw["State"]["Name"] != GONE]
 
 
 def tags_of(raw: Mapping[str, Any]) -> dict[str, str]:
@@ -33,10 +42,10 @@ def mark(aws: Aws, found: Iterable[Mapping[str, Any]], tags: Mapping[str, str]) 
     """
     wrong = [raw for raw in found if not _carries(tags_of(raw), tags)]
     things = [thing for raw in wrong for thing in _whole(raw)]
+    written = [{"Key": key, "Value": value} for key, value in tags.items()]
     client = aws.client("ec2")
     for at in range(0, len(things), _AT_ONCE):
         some = things[at : at + _AT_ONCE]
-        written = [{"Key": key, "Value": value} for key, value in tags.items()]
         client.create_tags(Resources=some, Tags=written)
         if EXPIRES not in tags:
             client.delete_tags(Resources=some, Tags=[{"Key": EXPIRES}])

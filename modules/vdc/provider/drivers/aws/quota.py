@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from vdc.declaration.sites.aws import AwsGroup, AwsSite, Spot
+from vdc.declaration.sites.aws import AwsGroup, AwsSite
 from vdc.plan import NodeGroup, Site
 from vdc.plan.tags import GROUP, SITE, ours
 from vdc.provider.drivers.aws.cloud import Aws
@@ -156,6 +156,4 @@ class Account:
 
 def _firm(own: AwsGroup | None, count: int) -> int:
     """How many of so many machines are bought for good."""
-    if own is None or not own.spot:
-        return count
-    return own.spot.on_demand if isinstance(own.spot, Spot) else 0
+    return own.on_demand if own and own.spot else count

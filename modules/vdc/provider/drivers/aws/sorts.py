@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vdc.provider.drivers.aws.cloud import Aws
-from vdc.provider.drivers.aws.machines import machines
+from vdc.provider.drivers.aws.machines import MEMBER, not_gone, tags_of
 
 _IN_A_QUESTION = 100
 
@@ -53,20 +52,11 @@ def _some(ids: Ids) -> Iterator[Ids]:
     return (ids[at : at + _IN_A_QUESTION] for at in range(0, len(ids), _IN_A_QUESTION))
 
 
-def _instances(aws: Aws, name: str, values: Ids) -> list[Mapping[str, Any]]:
-    """The instances of a filter that are not gone yet; gone ones are shown for a while."""
-    found = machines(aws, {name: values})
-    return [raw for raw in found if raw["State"]["Name"] != "terminated"]
-
-
-_MEMBER = "aws:autoscaling:groupName"
-
-
 def _group(aws: Aws, arn: str) -> None:
     """With its instances, none of which is drained: no state knows them."""
     name = last(arn)
     aws.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
-    if found := _instances(aws, f"tag:{_MEMBER}", [name]):
+    if found := not_gone(aws, {f"tag:{MEMBER}": [name]}):
         ids = [raw["InstanceId"] for raw in found]
         aws.client("ec2").terminate_instances(InstanceIds=ids)
 
@@ -78,8 +68,7 @@ def _groups_left(aws: Aws, arns: Ids) -> Iterator[str]:
         names = [last(arn) for arn in some]
         answer = client.describe_auto_scaling_groups(AutoScalingGroupNames=names)
         there = {group["AutoScalingGroupName"] for group in answer["AutoScalingGroups"]}
-        for raw in _instances(aws, f"tag:{_MEMBER}", names):
-            there |= {tag["Value"] for tag in raw["Tags"] if tag["Key"] == _MEMBER}
+        there |= {tags_of(raw)[MEMBER] for raw in not_gone(aws, {f"tag:{MEMBER}": names})}
         yield from (arn for arn in some if last(arn) in there)
 
 
@@ -89,7 +78,7 @@ def _instance(aws: Aws, identity: str) -> None:
 
 def _instances_left(aws: Aws, ids: Ids) -> Iterator[str]:
     for some in _some(ids):
-        yield from (raw["InstanceId"] for raw in _instances(aws, "instance-id", some))
+        yield from (raw["InstanceId"] for raw in not_gone(aws, {"instance-id": some}))
 
 
 def _volumes_left(aws: Aws, ids: Ids) -> Iterator[str]:

@@ -14,7 +14,7 @@ from vdc.provider.drivers.openstack import lookup
 from vdc.provider.drivers.openstack.cloud import Cloud, described
 from vdc.provider.drivers.openstack.inventory import of_site
 from vdc.provider.drivers.openstack.quota import lacking, read
-from vdc.provider.drivers.openstack.wants import parts
+from vdc.provider.drivers.openstack.wants import asked_flavor, parts
 
 T = TypeVar("T")
 
@@ -111,11 +111,10 @@ class _Asked:
 
     async def flavor(self, group: NodeGroup) -> None:
         """Whether the flavour is there, and has the size."""
-        own = self._declared.groups.get(group.name)
-        wanted = (own.flavor if own else self._declared.flavor) or ""
-        boot = own.boot if own else "image"
-        named = (*self._of(group), "flavor") if own else (*self._here, "flavor")
-        unnamed = (*self._of(group), "size") if own else ("control", "size")
+        wanted, boot = asked_flavor(group, self._declared)
+        work = group.name in self._declared.groups
+        named = (*self._of(group), "flavor") if work else (*self._here, "flavor")
+        unnamed = (*self._of(group), "size") if work else ("control", "size")
         if not wanted:
             await self._found(unnamed, lambda c: lookup.flavor(c, "", group.size, boot))
             return

@@ -16,6 +16,7 @@ from vdc.provider.drivers.openstack.cloud import Cloud
 from vdc.provider.drivers.openstack.inventory import of_site
 from vdc.provider.drivers.openstack.lookup import Flavor
 from vdc.provider.drivers.openstack.marks import tagged
+from vdc.provider.drivers.openstack.model import Boot
 from vdc.provider.drivers.openstack.quota import Need
 from vdc.provider.drivers.openstack.sorts import SORTS
 
@@ -81,11 +82,15 @@ def _machines(group: NodeGroup, declared: OpenstackSite, flavor: Flavor | None, 
     )
 
 
+def asked_flavor(group: NodeGroup, declared: OpenstackSite) -> tuple[str, Boot]:
+    """The flavour that a group names, empty when none, and from what its machines boot."""
+    own = declared.groups.get(group.name)
+    return (own.flavor if own else declared.flavor) or "", own.boot if own else "image"
+
+
 async def _flavor(cloud: Cloud, group: NodeGroup, declared: OpenstackSite) -> Flavor | None:
     """What its machines are; None when there is none, which is a finding of its own."""
-    own = declared.groups.get(group.name)
-    wanted = (own.flavor if own else declared.flavor) or ""
-    boot = own.boot if own else "image"
+    wanted, boot = asked_flavor(group, declared)
     try:
         return await cloud.ask("look-up", lambda c: lookup.flavor(c, wanted, group.size, boot))
     except NodeError:
