@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,13 @@ from filelock import FileLock
 
 from vdc.home import Home
 from vdc.toolchain.build import build
-from vdc.toolchain.pins import NOMAD, GoBuild
+from vdc.toolchain.pins import GoBuild, Pin
 from vdc.toolchain.progress import reporter
 
-IGNITION = replace(  # its release is not asked for: there is none for every machine
-    NOMAD,
+IGNITION = Pin(  # its release is not asked for: there is none for every machine
     engine="ignition",
     version="2.24.0",
-    build=GoBuild("github.com/coreos/ignition/v2/validate", ldflags="-s -w"),
+    build=GoBuild("ignition", "github.com/coreos/ignition/v2/validate", ldflags="-s -w"),
 )
 
 

@@ -19,11 +19,12 @@ from vdc.errors import ToolchainError
 from vdc.toolchain import shim
 from vdc.toolchain.found import cached, engine_path, paths
 from vdc.toolchain.install import install, obtain
-from vdc.toolchain.pins import NOMAD, PULUMI, Pin, Platform
+from vdc.toolchain.pins import HOST, NOMAD, PULUMI, Pin, Platform
 from vdc.toolchain.status import status
 
 GOOD_NOMAD = program(f"Nomad v{NOMAD.version}")
 GOOD_PULUMI = program(f"v{PULUMI.version}")
+OFFICIAL = {"pulumi/pulumi-language-python": b"#!/bin/sh\necho official $1\n"}
 
 
 def _file_names(pin: Pin) -> tuple[str, str]:
@@ -309,18 +310,18 @@ def publish_all(host, pulumi: dict[str, bytes]) -> None:
 
 def test_install_and_status_agree(home, host, recorder, environment) -> None:
     assert [found.ok for found in status(home)] == [False, False, False]
-    publish_all(host, {})
+    publish_all(host, OFFICIAL)
     engines = install(home, recorder)
-    assert [found.source for found in engines] == ["release", "release", "ours"]
+    assert [found.source for found in engines] == ["release", "release", "release"]
     assert status(home) == engines
     assert (paths(home).pulumi, paths(home).nomad) == (engines[0].path, engines[1].path)
-    text = (environment / shim.NAME).read_text()
-    assert text.endswith(f'exec {sys.executable} -P -m vdc.toolchain.language_host "$@"\n')
+    (environment / shim.NAME).unlink()
+    assert [found.ok for found in status(home)] == [True, True, False]
+    assert install(home, recorder) == engines
 
 
 def test_the_official_language_host_comes_first(home, host, recorder, environment) -> None:
-    official = {"pulumi/pulumi-language-python": b"#!/bin/sh\necho official $1\n"}
-    publish_all(host, official)
+    publish_all(host, OFFICIAL)
     *_, found = install(home, recorder)
     assert found.source == "release"
     assert found.path == cached(PULUMI, home).with_name(shim.NAME)
@@ -328,13 +329,41 @@ def test_the_official_language_host_comes_first(home, host, recorder, environmen
     assert answer.stdout == b"official it\n"
 
 
-def test_our_language_host_on_path_is_not_taken_for_the_official_one(
-    home, host, recorder, environment, monkeypatch
+def test_without_the_official_one_ours_is_built_and_told_its_interpreter(
+    home, host, recorder, environment, bin_folder, monkeypatch
 ) -> None:
     publish_all(host, {})
-    install(home, recorder)
-    monkeypatch.setenv("PATH", str(environment))
-    assert status(home)[-1].source == "ours"
+    text = f'#!/bin/sh\n[ "$1" = version ] && echo {HOST.version}\necho ours $1 $2'
+    fake_go(bin_folder, f"printf '%s' '{text}' >$out\n/bin/chmod +x $out")
+    *_, found = install(home, recorder)
+    assert (found.source, found.path) == ("build", cached(HOST, home))
+    answer = subprocess.run([environment / shim.NAME, "it"], capture_output=True, check=True)
+    assert answer.stdout == f"ours {sys.executable} it\n".encode()
+    monkeypatch.setenv("PATH", str(environment))  # which is not taken for the official one
+    assert status(home)[-1] == found
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_the_official_one_and_go_it_is_said(home, host, recorder) -> None:
+    publish_all(host, {})
+    with pytest.raises(ToolchainError) as caught:
+        install(home, recorder)
+    assert str(caught.value).splitlines() == [
+        f"pulumi-language-python {HOST.version} could not be obtained:",
+        "  found here: none is built here",
+        "  build: no go on PATH; install Go to build it here",
+    ]
+
+
+def test_ours_is_built_anew_when_its_source_is_another(tmp_path, monkeypatch) -> None:
+    source = tmp_path / "pulumi" / HOST.engine / "main.go"
+    source.parent.mkdir(parents=True)
+    monkeypatch.setattr("vdc.toolchain.pins.MODULES", tmp_path)
+    folders = {HOST.folder}
+    for text in ("package main", "package main // again"):
+        source.write_text(text)
+        folders |= {HOST.folder, HOST.folder}
+    assert len(folders) == 3
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,9 +1,12 @@
 # ruff: noqa: N802, the protocol's names
-"""The language host as the engine sees it: what it reports, and that it never outlives it."""
+"""Our language host as the engine sees it: what it reports, and that it never outlives it."""
 
 from __future__ import annotations
 
+import os
 import queue
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,10 +27,17 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
+from vdc.home import Home
+from vdc.toolchain.found import cached, find
+from vdc.toolchain.install import obtain
+from vdc.toolchain.pins import HOST
+from vdc.toolchain.progress import reporter
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.real
 SECONDS = 20
 
 
@@ -121,9 +131,18 @@ class Host:
         return call
 
 
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """Built once into the user's cache, also where Pulumi brought the official one."""
+    home = Home.of_user()
+    if not find(HOST, home).ok and not shutil.which("go"):
+        pytest.skip("there is no Go to build the language host with")
+    obtain(HOST, home, reporter())
+
+
 @contextmanager
 def running(engine: Engine, folder: Path) -> Iterator[Host]:
-    command = [sys.executable, "-P", "-m", "vdc.toolchain.language_host", engine.address]
+    command = [cached(HOST, Home.of_user()), sys.executable, "-root=.", engine.address]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -244,6 +263,26 @@ def test_ends_quietly_on_a_signal(name, program, host) -> None:
     host.process.send_signal(name)
     assert host.process.wait(SECONDS) == 0
     assert host.process.stderr.read() == ""
+
+
+def test_a_program_ends_with_its_host(host) -> None:
+    code = "import os, threading\nprint(os.getpid(), flush=True)\nthreading.Event().wait()"
+    host.begin(code)
+    program = os.pidfd_open(int(printed(host)))
+    host.process.kill()
+    assert select.select([program], [], [], SECONDS)[0]
+    os.close(program)
+
+
+def test_a_program_whose_python_dies_is_an_error(host) -> None:
+    with pytest.raises(grpc.RpcError, match=r"the program's Python ended \(exit status 3\)"):
+        host.run("import os\nos._exit(3)")
+
+
+def test_a_child_of_the_program_that_stays_holds_nothing_up(host) -> None:
+    code = "import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid, flush=True)"
+    assert host.run(code).error == ""
+    os.kill(int(printed(host)), signal.SIGKILL)
 
 
 def test_ends_when_the_engine_cancels(host) -> None:

@@ -14,9 +14,9 @@ from vdc.toolchain.versions import known_version
 if TYPE_CHECKING:
     from vdc.home import Home
 
-Source = Literal["path", "release", "build", "ours"]
-"""Where a program came from: found on PATH, an official release, a build from its pinned
-module, or (the language host) a program of vdc's own."""
+Source = Literal["path", "release", "build"]
+"""Where a program came from: found on PATH, an official release, or a build from its pinned
+module."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,16 @@ def cached(pin: Pin, home: Home) -> Path:
 
 
 def find(pin: Pin, home: Home) -> Found:
-    """The engine on PATH if its version is the pinned one, else the one in the cache."""
+    """The engine on PATH if its version is the pinned one, else the one in the cache.
+
+    What nobody publishes by itself is in the cache alone.
+    """
     own = cached(pin, home)
     problems = []
-    on_path = shutil.which(pin.engine)
-    if on_path is None:
+    on_path = shutil.which(pin.engine) if pin.release else None
+    if not pin.release:
+        problems.append("none is built here")
+    elif on_path is None:
         problems.append(f"no {pin.engine} on PATH")
     elif not own.exists() or not own.samefile(on_path):
         path = Path(on_path).absolute()

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from vdc.errors import ToolchainError
 from vdc.toolchain import build, release, shim
 from vdc.toolchain.found import Found, Source, cached, find, record_source
-from vdc.toolchain.pins import PINS, PULUMI, Pin
+from vdc.toolchain.pins import HOST, PINS, PULUMI, Pin
 from vdc.toolchain.versions import running_version
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class _Way:
     make: Callable[[Pin, Path, Reporter], None]
 
 
-_WAYS = (_Way("release", release.fetch), _Way("build", build.build))
+_RELEASE, _BUILD = _Way("release", release.fetch), _Way("build", build.build)
 
 
 def install(home: Home, reporter: Reporter) -> tuple[Found, ...]:
@@ -53,7 +53,8 @@ def install(home: Home, reporter: Reporter) -> tuple[Found, ...]:
             failures.append(str(error))
     if failures:
         raise ToolchainError("\n".join(failures))
-    return (*engines.values(), shim.install(engines[PULUMI.engine]))
+    host = shim.official(engines[PULUMI.engine]) or obtain(HOST, home, reporter)
+    return (*engines.values(), shim.install(host))
 
 
 def obtain(pin: Pin, home: Home, reporter: Reporter) -> Found:
@@ -74,7 +75,7 @@ def _make(pin: Pin, home: Home, problem: str, reporter: Reporter) -> Found:
     """Tries each way; the caller holds the lock of this engine and pin."""
     reporter.say(pin.title, problem)
     tried = [("found here", problem)]
-    for way in _WAYS:
+    for way in (_RELEASE, _BUILD) if pin.release else (_BUILD,):
         try:
             with _staging(pin, home) as folder:
                 way.make(pin, folder, reporter)

@@ -6,6 +6,7 @@ a test holds the two together.
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,14 +99,16 @@ class Release:
 
 @dataclass(frozen=True)
 class GoBuild:
-    """What ``go build`` is asked for, in the module folder of the engine.
+    """What ``go build`` is asked for.
 
     Attributes:
-        package: Import path of the main package.
+        module: Name of the module's folder in ``MODULES``.
+        package: Import path of the main package; ``./NAME`` for one of the module's own.
         ldflags: Linker flags; ``{version}`` is filled in.
         tags: Build tags, comma-separated.
     """
 
+    module: str
     package: str
     ldflags: str
     tags: str = ""
@@ -118,17 +121,19 @@ class Pin:
     Attributes:
         engine: Name of the program.
         version: The one version that is used, without a leading ``v``.
+        build: How it is made from source.
+        release: Where it is published; None for one that comes with another's release.
     """
 
     engine: str
     version: str
-    release: Release
     build: GoBuild
+    release: Release | None = None
 
     @property
     def module(self) -> Path:
         """The folder of the pinned Go module."""
-        return MODULES / self.engine
+        return MODULES / self.build.module
 
     @property
     def title(self) -> str:
@@ -137,8 +142,15 @@ class Pin:
 
     @property
     def folder(self) -> str:
-        """Name of its folder in the cache (``nomad-1.2.3``)."""
-        return f"{self.engine}-{self.version}"
+        """Name of its folder in the cache (``nomad-1.2.3``).
+
+        A program whose source is here is another one whenever that is.
+        """
+        sources = sorted((self.module / self.build.package).glob("*.go"))
+        if not self.build.package.startswith("./") or not sources:
+            return f"{self.engine}-{self.version}"
+        digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
+        return f"{self.engine}-{self.version}-{digest.hexdigest()[:12]}"
 
 
 PULUMI = Pin(
@@ -158,6 +170,7 @@ PULUMI = Pin(
         amd64="x64",
     ),
     build=GoBuild(
+        module="pulumi",
         package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
         ldflags=("-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}"),
     ),
@@ -175,8 +188,19 @@ NOMAD = Pin(
         members=("nomad",),
     ),
     # Without the tag Nomad carries mock_driver, which is for its own tests.
-    build=GoBuild(package="github.com/hashicorp/nomad", ldflags="-s -w", tags="release"),
+    build=GoBuild("nomad", package="github.com/hashicorp/nomad", ldflags="-s -w", tags="release"),
 )
+
+HOST = Pin(
+    engine="pulumi-language-python",
+    version=PULUMI.version,
+    build=GoBuild(
+        module="pulumi",
+        package="./pulumi-language-python",
+        ldflags="-s -w -X main.version={version}",
+    ),
+)
+"""Pulumi's language host for Python, for a Pulumi that did not bring its own."""
 
 PINS = (PULUMI, NOMAD)
 """Every engine, in the order in which they are obtained."""

@@ -1,4 +1,9 @@
-"""A Pulumi program in Python, run as its language host is told to."""
+"""A Pulumi program in Python, run as its language host is told to.
+
+``python -m vdc.toolchain.program ENGINE`` reads the engine's request from descriptor 3, its length
+in eight bytes before it, and writes the response to descriptor 4. Descriptor 3 stays open for as
+long as the host lives; the process ends with it, whatever the program is doing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import os
 import re
 import runpy
 import sys
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,10 +27,11 @@ _UNANSWERED = re.compile(
     r"(invocation of \S+ returned an error: )?(?P<reason>.*)",
     re.DOTALL,
 )
+_ASKED, _ANSWERED = 3, 4
 
 
 def run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
-    """Runs the program in the calling thread, whose context must be its own."""
+    """Runs the program; nothing of Pulumi was run in this process before."""
     folder = Path(request.info.program_directory)
     program = folder / request.info.entry_point
     reset_options(
@@ -40,19 +47,12 @@ def run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
     set_all_config(dict(request.config), list(request.configSecretKeys))
     os.chdir(request.pwd)
     sys.argv = [str(program), *request.args]
-    before = set(sys.modules)
     sys.path.insert(0, str(folder))
-    try:
-        with asyncio.Runner() as runner:
-            # Threads are made as they are wanted, and each waits for one answer of the engine.
-            workers = ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4)
-            runner.get_loop().set_default_executor(workers)
-            return runner.run(_outcome(program, folder))
-    finally:
-        sys.path.remove(str(folder))
-        _forget(folder, before)
-        sys.stdout.flush()
-        sys.stderr.flush()
+    with asyncio.Runner() as runner:
+        # Threads are made as they are wanted, and each waits for one answer of the engine.
+        workers = ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4)
+        runner.get_loop().set_default_executor(workers)
+        return runner.run(_outcome(program, folder))
 
 
 async def _outcome(program: Path, folder: Path) -> messages.RunResponse:
@@ -75,7 +75,7 @@ async def _outcome(program: Path, folder: Path) -> messages.RunResponse:
 
 
 class _Exit(Exception):  # noqa: N818, not an error by itself
-    """``sys.exit`` of the program, which must end the program and not this host."""
+    """``sys.exit`` of the program, which the engine is told of."""
 
     def __init__(self, code: object) -> None:
         super().__init__("1" if isinstance(code, str) else str(code))
@@ -115,12 +115,24 @@ def _traceback(error: BaseException, folder: Path) -> str:
     return "Program failed with an unhandled exception:\n" + "".join(lines)
 
 
-def _forget(folder: Path, before: set[str]) -> None:
-    """Drops the modules that came from the program's own folder, so that each run starts afresh."""
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if not origin or not Path(origin).is_relative_to(folder):
-            continue
-        # An environment inside the folder holds libraries, some of which load only once.
-        if not Path(origin).is_relative_to(sys.prefix):
-            del sys.modules[name]
+def _end_with_host() -> None:
+    """Ends the process when the host's end of the descriptor is closed."""
+    os.read(_ASKED, 1)
+    os._exit(1)
+
+
+def main() -> None:
+    """Runs one program; the engine's address is the argument."""
+    for descriptor in (_ASKED, _ANSWERED):
+        os.set_inheritable(descriptor, False)  # a child that stays must not hold them open
+    with open(_ASKED, "rb", closefd=False) as asked:
+        size = int.from_bytes(asked.read(8))
+        request = messages.RunRequest.FromString(asked.read(size))
+    threading.Thread(target=_end_with_host, daemon=True).start()
+    response = run(request, sys.argv[1])
+    with open(_ANSWERED, "wb") as answer:
+        answer.write(response.SerializeToString())
+
+
+if __name__ == "__main__":
+    main()

@@ -31,11 +31,14 @@ def fetch(pin: Pin, folder: Path, reporter: Reporter) -> None:
     Proxies and certificate authorities are the environment's, as with any other client.
 
     Raises:
-        ToolchainError: No archive for this platform, host not reachable, download incomplete,
-            sum wrong or not published, or the engine not in the archive. What is left in
-            ``folder`` is the caller's to remove.
+        ToolchainError: No release, or none for this platform, host not reachable, download
+            incomplete, sum wrong or not published, or the engine not in the archive. What is
+            left in ``folder`` is the caller's to remove.
     """
-    addresses = pin.release.addresses(pin.version, Platform.current(), os.environ)
+    release = pin.release
+    if release is None:
+        raise ToolchainError(f"nobody publishes {pin.engine} by itself")
+    addresses = release.addresses(pin.version, Platform.current(), os.environ)
     try:
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
             published = _published_sum(client, addresses)
@@ -47,7 +50,7 @@ def fetch(pin: Pin, folder: Path, reporter: Reporter) -> None:
         raise ToolchainError(
             f"{addresses.archive} is refused: its SHA-256 is {actual}, published is {published}"
         )
-    _unpack(archive, pin.release.members, folder / "bin")
+    _unpack(archive, release.members, folder / "bin")
     archive.unlink()
 
 

@@ -11,42 +11,58 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vdc.toolchain.found import Found
+from vdc.toolchain.found import Found, Source
+from vdc.toolchain.pins import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NAME = "pulumi-language-python"
+NAME = HOST.engine
 _MARK = "# Written by `vdc toolchain install`."
 
 
-def status(pulumi: Found) -> Found:
-    """Which language host runs; makes nothing.
+def official(pulumi: Found) -> Found | None:
+    """The first host on PATH or beside the Pulumi CLI that is not this module's.
+
+    Its version is not asked for.
 
     Args:
         pulumi: The Pulumi CLI as found; the official host comes beside it.
     """
+    beside = pulumi.path.resolve().parent if pulumi.path else None
+    for folder in (*_search_path(), beside):
+        found = shutil.which(NAME, path=str(folder)) if folder else None
+        if found and _MARK not in _read(Path(found)):
+            source: Source = "release" if pulumi.source == "release" else "path"
+            return Found(NAME, "", Path(found).absolute(), source)
+    return None
+
+
+def status(host: Found) -> Found:
+    """The host that runs, or why none does; makes nothing.
+
+    Args:
+        host: The one that is to run.
+    """
     shim = _place()
-    official = _official(pulumi)
-    if _read(shim) != _text(official) or not os.access(shim, os.X_OK):
-        return Found(NAME, "", None, None, f"no {NAME} of ours in {shim.parent}")
-    if official is None:
-        return Found(NAME, "", shim, "ours")
-    return Found(NAME, "", official, "release" if pulumi.source == "release" else "path")
+    if host.path and (_read(shim) != _text(host) or not os.access(shim, os.X_OK)):
+        return replace(host, path=None, source=None, problem=f"no {NAME} of ours in {shim.parent}")
+    return host
 
 
-def install(pulumi: Found) -> Found:
+def install(host: Found) -> Found:
     """Writes the shim for this environment; idempotent, and whole or not at all."""
-    if not status(pulumi).ok:
+    if not status(host).ok:
         shim = _place()
         fresh = shim.with_name(f".{NAME}.{os.getpid()}")
-        fresh.write_text(_text(_official(pulumi)), encoding="utf-8")
+        fresh.write_text(_text(host), encoding="utf-8")
         fresh.chmod(0o755)
         fresh.replace(shim)
-    return status(pulumi)
+    return status(host)
 
 
 def _place() -> Path:
@@ -54,10 +70,9 @@ def _place() -> Path:
     return Path(sysconfig.get_path("scripts")) / NAME
 
 
-def _text(official: Path | None) -> str:
-    # -P: the engine starts the host in the user's folder, whose files must not shadow modules.
-    ours = [sys.executable, "-P", "-m", "vdc.toolchain.language_host"]
-    command = shlex.join([str(official)] if official else ours)
+def _text(host: Found) -> str:
+    # Ours is told its interpreter; the official one learns it from the project's file.
+    command = shlex.join([str(host.path), *([sys.executable] if host.source == "build" else ())])
     return f'#!/bin/sh\n{_MARK}\nexec {command} "$@"\n'
 
 
@@ -67,16 +82,6 @@ def _read(program: Path) -> str:
             return file.read(4096)  # the official host is a binary of many megabytes
     except OSError:
         return ""
-
-
-def _official(pulumi: Found) -> Path | None:
-    """The first host on PATH or beside the Pulumi CLI that is not ours."""
-    beside = pulumi.path.resolve().parent if pulumi.path else None
-    for folder in (*_search_path(), beside):
-        found = shutil.which(NAME, path=str(folder)) if folder else None
-        if found and _MARK not in _read(Path(found)):
-            return Path(found).absolute()
-    return None
 
 
 def _search_path() -> Iterable[Path]:

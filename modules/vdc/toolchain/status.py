@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vdc.toolchain import shim
 from vdc.toolchain.found import Found, find
-from vdc.toolchain.pins import PINS, PULUMI
+from vdc.toolchain.pins import HOST, PINS, PULUMI
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,8 @@ _WIDEST = 500
 def status(home: Home) -> tuple[Found, ...]:
     """Every engine and the language host, found or missing."""
     engines = {pin.engine: find(pin, home) for pin in PINS}
-    return (*engines.values(), shim.status(engines[PULUMI.engine]))
+    host = shim.official(engines[PULUMI.engine]) or find(HOST, home)
+    return (*engines.values(), shim.status(host))
 
 
 def show(engines: Iterable[Found]) -> None:
@@ -34,7 +35,7 @@ def show(engines: Iterable[Found]) -> None:
     table = Table("engine", "version", "from", "path", box=None, pad_edge=False)
     for found in engines:
         if found.path:
-            source = _SOURCES.get(found.source or "", "part of vdc")
+            source = _SOURCES[found.source] if found.source else ""
             table.add_row(found.engine, found.version, source, str(found.path))
         else:
             table.add_row(found.engine, found.version, "[red]missing[/red]", found.problem)
