@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from vdc.bootstrap.agent import ClientRole
-from vdc.errors import ForeignNodeError, NodeError
+from vdc.errors import ForeignNodeError, NodeError, SchedulerError
 from vdc.provider import processes
 from vdc.provider.drivers.local import marks
 from vdc.provider.drivers.local.driver import LocalDriver, Template
-from vdc.provider.slots import HOST, choose
+from vdc.provider.slots import HOST, Slot, choose
 
 # Listens on the configured HTTP port as an agent does, and on nothing else.
 PROGRAM = """\
@@ -46,9 +46,14 @@ def make(tmp_path, monkeypatch):
     async def introduce(name: str) -> str:
         return f"introduction of {name}"
 
-    def driver(owner="stack/here/workers", cert="cert", introduce=introduce) -> LocalDriver:
+    async def ask(_agent: str) -> None:
+        """Answered at once."""
+
+    def driver(
+        owner="stack/here/workers", cert="cert", introduce=introduce, ask=ask
+    ) -> LocalDriver:
         template = Template(owner, tmp_path / "nodes", HOSTS, "here", "ca", cert, "key", ROLE)
-        return LocalDriver(template, introduce)
+        return LocalDriver(template, introduce, ask)
 
     yield driver
     asyncio.run(processes.stop(processes.belonging_to(tmp_path / "nodes")))
@@ -57,6 +62,19 @@ def make(tmp_path, monkeypatch):
 def agent_of(tmp_path: Path, name: str) -> int:
     (process,) = processes.find(tmp_path / "nodes" / name / "agent.json")
     return process.pid
+
+
+def test_a_new_agent_is_asked_something_so_that_it_says_that_it_is_ready(make, tmp_path):
+    asked = []
+
+    async def ask(agent: str) -> None:
+        asked.append(agent)
+        raise SchedulerError("it is no real agent")  # which whoever waits for the node will say
+
+    driver = make(ask=ask)
+    asyncio.run(driver.create("n-0"))
+    slot = Slot(marks.mark(tmp_path / "nodes" / "n-0").slot)
+    assert asked == [f"https://{HOST}:{slot.ports.http}"]
 
 
 def test_a_node_is_a_marked_folder_and_a_process_and_goes_without_a_trace(make, tmp_path):

@@ -1,14 +1,17 @@
 """A Pulumi program in Python, run as its language host is told to.
 
-``python -m vdc.toolchain.program ENGINE`` reads the engine's request from descriptor 3, its length
-in eight bytes before it, and writes the response to descriptor 4. Descriptor 3 stays open for as
-long as the host lives; the process ends with it, whatever the program is doing.
+``python -m vdc.toolchain.program ENGINE`` reads the engine's requests from descriptor 3 (one to
+preview, one to update), each with its length in eight bytes before it, and writes the responses in
+the same way to descriptor 4. Descriptor 3 stays open for as long as the host lives; the process
+ends with it, whatever the program is doing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
+import queue
 import re
 import runpy
 import sys
@@ -28,10 +31,11 @@ _UNANSWERED = re.compile(
     re.DOTALL,
 )
 _ASKED, _ANSWERED = 3, 4
+_LENGTH = 8
 
 
 def run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
-    """Runs the program; nothing of Pulumi was run in this process before."""
+    """Runs the program in the calling thread, whose context must be its own."""
     folder = Path(request.info.program_directory)
     program = folder / request.info.entry_point
     reset_options(
@@ -47,12 +51,17 @@ def run(request: messages.RunRequest, engine: str) -> messages.RunResponse:
     set_all_config(dict(request.config), list(request.configSecretKeys))
     os.chdir(request.pwd)
     sys.argv = [str(program), *request.args]
+    before = set(sys.modules)
     sys.path.insert(0, str(folder))
-    with asyncio.Runner() as runner:
-        # Threads are made as they are wanted, and each waits for one answer of the engine.
-        workers = ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4)
-        runner.get_loop().set_default_executor(workers)
-        return runner.run(_outcome(program, folder))
+    try:
+        with asyncio.Runner() as runner:
+            # Threads are made as they are wanted, and each waits for one answer of the engine.
+            workers = ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4)
+            runner.get_loop().set_default_executor(workers)
+            return runner.run(_outcome(program, folder))
+    finally:
+        sys.path.remove(str(folder))
+        _forget(folder, before)
 
 
 async def _outcome(program: Path, folder: Path) -> messages.RunResponse:
@@ -75,7 +84,7 @@ async def _outcome(program: Path, folder: Path) -> messages.RunResponse:
 
 
 class _Exit(Exception):  # noqa: N818, not an error by itself
-    """``sys.exit`` of the program, which the engine is told of."""
+    """``sys.exit`` of the program, which must end the program and not this process."""
 
     def __init__(self, code: object) -> None:
         super().__init__("1" if isinstance(code, str) else str(code))
@@ -115,23 +124,37 @@ def _traceback(error: BaseException, folder: Path) -> str:
     return "Program failed with an unhandled exception:\n" + "".join(lines)
 
 
-def _end_with_host() -> None:
-    """Ends the process when the host's end of the descriptor is closed."""
-    os.read(_ASKED, 1)
-    os._exit(1)
+def _forget(folder: Path, before: set[str]) -> None:
+    """Drops the modules that came from the program's own folder, so that each run starts afresh."""
+    for name in set(sys.modules) - before:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if not origin or not Path(origin).is_relative_to(folder):
+            continue
+        # An environment inside the folder holds libraries, some of which load only once.
+        if not Path(origin).is_relative_to(sys.prefix):
+            del sys.modules[name]
+
+
+def _take(requests: queue.SimpleQueue[messages.RunRequest]) -> None:
+    """Passes on what the host asks for, and ends the process when the host has."""
+    with open(_ASKED, "rb") as asked:
+        while size := asked.read(_LENGTH):
+            requests.put(messages.RunRequest.FromString(asked.read(int.from_bytes(size))))
+    os._exit(0)
 
 
 def main() -> None:
-    """Runs one program; the engine's address is the argument."""
+    """Runs programs until the host ends; the engine's address is the argument."""
     for descriptor in (_ASKED, _ANSWERED):
         os.set_inheritable(descriptor, False)  # a child that stays must not hold them open
-    with open(_ASKED, "rb", closefd=False) as asked:
-        size = int.from_bytes(asked.read(8))
-        request = messages.RunRequest.FromString(asked.read(size))
-    threading.Thread(target=_end_with_host, daemon=True).start()
-    response = run(request, sys.argv[1])
-    with open(_ANSWERED, "wb") as answer:
-        answer.write(response.SerializeToString())
+    engine = sys.argv[1]  # a program is given arguments of its own
+    requests: queue.SimpleQueue[messages.RunRequest] = queue.SimpleQueue()
+    threading.Thread(target=_take, args=(requests,), daemon=True).start()
+    with open(_ANSWERED, "wb", buffering=0) as answers:
+        while True:
+            context = contextvars.copy_context()
+            response = context.run(run, requests.get(), engine).SerializeToString()
+            answers.write(len(response).to_bytes(_LENGTH) + response)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -35,7 +36,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// runner is the module that runs one program; it and [host.run] agree on descriptors 3 and 4.
+// runner is the module that runs one program; it and [program] agree on descriptors 3 and 4.
 const runner = "vdc.toolchain.program"
 
 // farewell is how long answers may take to leave once the host is to end.
@@ -131,63 +132,95 @@ type host struct {
 	engine string
 	alive  context.Context
 	end    context.CancelFunc
+
+	running sync.Mutex
+	program *program // that of the run before, with all that it imported
 }
 
 // Run runs the program; it tells its errors to the engine itself.
 func (h *host) Run(
 	ctx context.Context, request *pulumirpc.RunRequest,
 ) (*pulumirpc.RunResponse, error) {
+	h.running.Lock()
+	defer h.running.Unlock()
 	waking, done := context.WithCancel(ctx)
 	defer done()
 	go wake(waking, request)
-	return h.run(request)
+	if h.program == nil {
+		started, err := start(h.alive, h.python, h.engine)
+		if err != nil {
+			return nil, err
+		}
+		h.program = started
+	}
+	response, err := h.program.run(request)
+	if err != nil {
+		if ended := h.program.wait(); ended != nil {
+			err = ended
+		}
+		h.program = nil
+	}
+	return response, err
 }
 
-// run hands the request to a Python of its own on descriptor 3 and reads the response on 4. The
-// first stays open for as long as the host lives: its end tells the program to end.
-func (h *host) run(request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
+// program is a Python that runs programs, one after the other: it reads requests on descriptor 3
+// and writes responses on 4. The first stays open for as long as the host lives: its end tells the
+// Python to end.
+type program struct {
+	process *exec.Cmd
+	ask     *os.File
+	answer  *os.File
+}
+
+func start(alive context.Context, python, engine string) (*program, error) {
 	asked, ask, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer ask.Close()
 	answer, answered, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(err, asked.Close())
+		return nil, errors.Join(err, asked.Close(), ask.Close())
 	}
-	defer answer.Close()
-
 	// -P: the program's folder must not shadow modules before it is asked for; -u: what it prints
 	// reaches the engine at once.
-	program := exec.CommandContext(h.alive, h.python, "-P", "-u", "-m", runner, h.engine)
-	program.Stdout, program.Stderr = os.Stdout, os.Stderr
-	program.ExtraFiles = []*os.File{asked, answered}
-	err = errors.Join(program.Start(), asked.Close(), answered.Close())
+	process := exec.CommandContext(alive, python, "-P", "-u", "-m", runner, engine)
+	process.Stdout, process.Stderr = os.Stdout, os.Stderr
+	process.ExtraFiles = []*os.File{asked, answered}
+	err = errors.Join(process.Start(), asked.Close(), answered.Close())
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, ask.Close(), answer.Close())
 	}
-	said, exchanged := exchange(request, ask, answer)
-	if err := program.Wait(); err != nil {
-		return nil, fmt.Errorf("the program's Python ended (%w)", err)
-	}
-	if exchanged != nil {
-		return nil, exchanged
-	}
-	response := &pulumirpc.RunResponse{}
-	return response, proto.Unmarshal(said, response)
+	return &program{process, ask, answer}, nil
 }
 
-// exchange sends the request, its length in eight bytes before it, and reads what comes.
-func exchange(request *pulumirpc.RunRequest, ask io.Writer, answer io.Reader) ([]byte, error) {
+// run sends one request and returns its response, each with its length in eight bytes before it.
+func (p *program) run(request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
 	words, err := proto.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
 	length := binary.BigEndian.AppendUint64(nil, uint64(len(words)))
-	if _, err := ask.Write(append(length, words...)); err != nil {
+	if _, err := p.ask.Write(append(length, words...)); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(answer)
+	if _, err := io.ReadFull(p.answer, length); err != nil {
+		return nil, err
+	}
+	said := make([]byte, binary.BigEndian.Uint64(length))
+	if _, err := io.ReadFull(p.answer, said); err != nil {
+		return nil, err
+	}
+	response := &pulumirpc.RunResponse{}
+	return response, proto.Unmarshal(said, response)
+}
+
+// wait ends what has not answered, and says how it ended.
+func (p *program) wait() error {
+	closed := errors.Join(p.ask.Close(), p.answer.Close())
+	if err := p.process.Wait(); err != nil {
+		return fmt.Errorf("the program's Python ended (%w)", err)
+	}
+	return closed
 }
 
 // wake has the engine start the providers that the project names while the program is imported. It

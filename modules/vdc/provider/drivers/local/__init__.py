@@ -61,7 +61,12 @@ class LocalNodeGroup(NodeGroup[GroupInputs]):
                 raise SchedulerError("a work node can be introduced only by the scheduler")
             return await nomad.introduction(name, _INTRODUCTION_S)
 
-        return LocalDriver(template, introduce)
+        async def ask(agent: str) -> None:
+            if inputs.scheduler:
+                async with inputs.scheduler.each((agent,)) as (through_it,):
+                    await through_it.leader()
+
+        return LocalDriver(template, introduce, ask)
 
 
 GROUP = LocalNodeGroup

@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from vdc.bootstrap.agent import (
     client_config,
     server_config,
 )
-from vdc.errors import ForeignNodeError, NodeError
+from vdc.errors import ForeignNodeError, NodeError, SchedulerError
 from vdc.provider import processes
 from vdc.provider.agent import agent_program
 from vdc.provider.drivers import NodeFacts
@@ -29,8 +30,14 @@ from vdc.provider.slots import Held, Slot, choose
 
 _LISTEN_S = 30.0
 
+# An agent registers within seconds; one that does not is told by who waits for it.
+_REGISTERS_S = 10.0
+
 Introduce = Callable[[str], Awaitable[str]]
 """Gives the introduction token with which a node of this name may register."""
+
+Question = Callable[[str], Awaitable[object]]
+"""Asks the servers something through the agent at this address."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,10 @@ class LocalDriver:
     # Two nodes of one process must not choose the same ports.
     _choosing = asyncio.Lock()
 
-    def __init__(self, template: Template, introduce: Introduce) -> None:
+    def __init__(self, template: Template, introduce: Introduce, ask: Question) -> None:
         self._template = template
         self._introduce = introduce
+        self._ask = ask
         self._held: dict[str, Held] = {}
         found = shutil.which("nomad")
         # A new count changes no node; another path to the same program changes none either.
@@ -127,7 +135,21 @@ class LocalDriver:
             for entry in (folder / "data", folder / "agent.json"):
                 await asyncio.to_thread(_remove, entry)
             return None
+        if isinstance(self._template.role, ClientRole):
+            await self._hasten(f"https://{mark.host}:{port}")
         return marks.facts(folder, mark, running=True)
+
+    async def _hasten(self, agent: str) -> None:
+        """Has a new agent say at once that it is ready.
+
+        It registers as initializing and is ready with its first heartbeat, which it puts off by up
+        to ten seconds so that thousands do not come together (``initialHeartbeatStagger`` of
+        Nomad's client), unless a call of its own was answered meanwhile. One through its API waits
+        for the registration and is such a call.
+        """
+        with suppress(SchedulerError, TimeoutError):
+            async with asyncio.timeout(_REGISTERS_S):
+                await self._ask(agent)
 
     def in_place(self, node: NodeFacts) -> bool:
         """Always: tasks outlive their agent."""
