@@ -67,17 +67,19 @@ class Cluster(Resource[ClusterInputs]):
         """Idempotent: the first token is chosen before, so a retry finds its own bootstrap."""
         async with inputs.scheduler.connect() as nomad:
             await _bootstrapped(nomad, inputs.scheduler.token)
+            # Tokens and rules name policies, which need not be there yet.
             async with asyncio.TaskGroup() as group:
                 for policy in POLICIES:
                     group.create_task(
                         nomad.put_policy(policy.name, policy.description, policy.rules)
                     )
-            await let_in(nomad, inputs.service_cert)
-            tokens = {
-                output: await nomad.ensure_token(output, [policy.name])
-                for output, policy in _TOKENS.items()
-            }
-        return Made({**tokens, "policies": _POLICIES_DIGEST})
+                group.create_task(let_in(nomad, inputs.service_cert))
+                tokens = {
+                    output: group.create_task(nomad.ensure_token(output, [policy.name]))
+                    for output, policy in _TOKENS.items()
+                }
+        made = {output: token.result() for output, token in tokens.items()}
+        return Made({**made, "policies": _POLICIES_DIGEST})
 
     async def update(self, call: Call, inputs: ClusterInputs, old: Outputs) -> Made:
         """The same: what is there stays, what is missing is made."""
