@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,29 @@ def test_an_unreachable_host_falls_to_the_build(home, bin_folder, recorder, monk
     assert any("release: " in line and "Connection refused" in line for line in recorder.lines)
     assert f"nomad {NOMAD.version}: env=/-buildvcs=false/off pwd={NOMAD.module}" in recorder.lines
     assert left_over(home) == [NOMAD.folder]
+
+
+@pytest.mark.usefixtures("no_release")
+def test_the_modules_of_the_next_engine_are_fetched_meanwhile(
+    home, bin_folder, recorder, tmp_path
+) -> None:
+    fetched = tmp_path / "fetched"
+    os.mkfifo(fetched)  # opened by both or by none
+    search = 'while [ "$1" != -o ]; do shift; done'
+    go = f"""#!/bin/sh
+if [ "$1" = list ]; then echo "$PWD $*" >{fetched}; exec /bin/sleep 60; fi
+read line <{fetched}
+echo "meanwhile: $line"
+{search}
+printf '%s' "{GOOD_PULUMI.decode()}" >$2
+/bin/chmod +x $2
+"""
+    put(bin_folder, "go", go.encode())
+    begun = time.monotonic()
+    assert obtain(PULUMI, home, recorder).source == "build"
+    assert time.monotonic() - begun < 30, "what is not needed any more is not waited for"
+    asked = f"{NOMAD.module} list -mod=readonly -tags release -deps {NOMAD.build.package}"
+    assert f"pulumi {PULUMI.version}: meanwhile: {asked}" in recorder.lines
 
 
 @pytest.mark.usefixtures("no_release")

@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 from collections import deque
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vdc.errors import ToolchainError
+from vdc.toolchain.pins import PINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +54,7 @@ def build(pin: Pin, folder: Path, reporter: Reporter) -> None:
         raise ToolchainError(f"no pinned module in {pin.module}; run from a checkout of vdc")
     reporter.say(pin.title, "building from its Go modules, some minutes the first time")
     log = folder.with_name(f"{pin.folder}.build.log")
-    with reporter.build(pin.title) as show:
+    with reporter.build(pin.title) as show, _fetching_the_next(go, pin, folder.parent):
         for line in _run(_command(go, pin, folder), pin.module, log):
             show(line)
     log.unlink()
@@ -61,10 +63,39 @@ def build(pin: Pin, folder: Path, reporter: Reporter) -> None:
 def _command(go: str, pin: Pin, folder: Path) -> list[str]:
     """The build, with each package named as it is compiled (``-v``)."""
     ldflags = pin.build.ldflags.format(version=pin.version)
-    tags = ["-tags", pin.build.tags] if pin.build.tags else []
     output = ["-o", str(folder / "bin" / pin.engine)]
-    options = ["-mod=readonly", "-trimpath", "-v", *tags, "-ldflags", ldflags, *output]
-    return [go, "build", *options, pin.build.package]
+    # Without what debuggers read, which the linker would leave out: a tenth less work.
+    options = ["-trimpath", "-v", "-gcflags=all=-dwarf=false", "-ldflags", ldflags, *output]
+    return [go, "build", *_modules(pin), *options, pin.build.package]
+
+
+def _modules(pin: Pin) -> list[str]:
+    """What decides which modules are needed."""
+    return ["-mod=readonly", *(["-tags", pin.build.tags] if pin.build.tags else [])]
+
+
+@contextmanager
+def _fetching_the_next(go: str, pin: Pin, engines: Path) -> Iterator[None]:
+    """Downloads the modules of the engine that is likely to be built next, meanwhile.
+
+    Compiling waits for no network, and a download for no processor. Whether it succeeds is for that
+    build to say.
+    """
+    following = PINS[PINS.index(pin) + 1 :] if pin in PINS else ()
+    missing = [other for other in following if not (engines / other.folder).exists()]
+    with ExitStack() as stack:
+        for other in missing[:1]:
+            process = subprocess.Popen(
+                [go, "list", *_modules(other), "-deps", other.build.package],
+                cwd=other.module,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.enter_context(process)
+            stack.callback(process.terminate)
+        yield
 
 
 def _environment() -> dict[str, str]:
