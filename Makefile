@@ -7,17 +7,22 @@ LOCK   := toolchain/python/requirements.lock
 POOL   := toolchain/python/pool.lock
 LABS   := toolchain/python/labs.lock
 UV     := toolchain/python/uv.lock
+ENVIRONMENT := toolchain/python/environment.py
 LAB    ?= up
 # Most tests wait for engines most of the time, so more of them run than there are cores.
 BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # A file of tests shares its engines, so it stays with one worker; the order is tests/conftest.py's.
 PARALLEL = --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
-# uv takes seconds where pip takes minutes; pip comes after it where only pip's own configuration
-# names the package index.
-INSTALL = $(BIN)/uv pip install --quiet --system-certs --require-hashes --python $(BIN)/python
-PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes \
     --no-emit-index-url --no-annotate --no-header --python-version 3.11
+
+# What is built once, for every checkout.
+CACHE := $(or $(VDC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vdc)
+# What mypy found out, for a checkout that has run it never.
+TYPES := $(CACHE)/mypy
+
+# A program that compiles its modules at every start takes seconds to begin.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test check lint test-long bench labs lab-libvirt lab-ssh lab-openstack lab-aws \
@@ -34,7 +39,7 @@ down: .venv ## Stop it and remove all that it made
 	@echo "==> Removing the local data centre"
 	@$(BIN)/vdc destroy --yes
 
-test: lint toolchain labs ## Everything but the tests that take minutes
+test: lint labs ## Everything but the tests that take minutes
 	@echo "==> Running all tests that are not marked long"
 	@$(BIN)/python -m pytest -m "not long" $(PARALLEL)
 
@@ -46,20 +51,22 @@ lint: .venv
 	@echo "==> Checking format, lint, types and published schemas"
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+	@test -d .mypy_cache || cp -R $(TYPES) .mypy_cache 2>/dev/null || true
 	@$(BIN)/mypy
+	@mkdir -p $(CACHE); rm -rf $(TYPES).$$$$; cp -R .mypy_cache $(TYPES).$$$$ && rm -rf $(TYPES) && mv $(TYPES).$$$$ $(TYPES)
 	@$(BIN)/python -m vdc.declaration.schema --check
 	@$(BIN)/python -m vdc.library.schema --check
 
-test-long: .venv toolchain labs ## The tests that take minutes (PARTS="tests/pool …" for some)
+test-long: labs ## The tests that take minutes (PARTS="tests/pool …" for some)
 	@echo "==> Running the tests marked long in $(PARTS)"
 	@$(BIN)/python -m pytest -m long $(PARALLEL) $(PARTS)
 
-bench: .venv toolchain labs ## The measurements in tests/bench
+bench: labs ## The measurements in tests/bench
 	@set -e; for program in tests/bench/*.py; do \
 	    echo "==> Measuring with $$program"; $(BIN)/python "$$program"; \
 	done
 
-labs: .venv/.labs ## What the labs need of the system and of Python
+labs: .venv/.labs toolchain ## What the labs need of the system and of Python
 	@echo "==> Making sure of what the labs need of this system"
 	@sh tests/labs/packages.sh
 
@@ -104,21 +111,17 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 .PHONY: .venv
 .venv: .venv/.complete
 
-.venv/.complete: $(LOCK) $(UV) pyproject.toml
+.venv/.complete: $(LOCK) $(UV) pyproject.toml $(ENVIRONMENT)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "vdc needs Python 3.11 or newer, and $(PYTHON) is not; say make PYTHON=…" >&2; exit 1; }
-	@echo "==> Making the Python environment in .venv, about a minute"
-	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(PIP) --require-hashes -r $(UV)
-	@$(INSTALL) --compile-bytecode -r $(LOCK) || $(PIP) --require-hashes -r $(LOCK)
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@echo "==> Making the Python environment in .venv, a minute the first time"
+	@$(PYTHON) $(ENVIRONMENT) $(UV) $(LOCK)
 	@touch $@
 
 # Built from source against the system's libvirt, so it is no part of the environment of `make up`.
 .venv/.labs: $(LABS) .venv/.complete
 	@echo "==> Making sure of what the labs need of this system"
 	@sh tests/labs/packages.sh
-	@echo "==> Adding to the Python environment what the labs need"
-	@$(INSTALL) -r $(LABS) || $(PIP) --require-hashes -r $(LABS)
-	@$(BIN)/python -m compileall -q -j 0 -x /pulumi_aws/ .venv/lib
-	@touch $@
+	@echo "==> Making the Python environment with what the labs need, a minute the first time"
+	@$(PYTHON) $(ENVIRONMENT) $(UV) $(LOCK) $(LABS)
+	@touch .venv/.complete $@

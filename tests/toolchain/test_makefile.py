@@ -21,7 +21,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_python_that_is_too_old_is_refused_in_one_line(tmp_path: Path) -> None:
     locks = (f"toolchain/python/{name}.lock" for name in ("requirements", "uv"))
-    for name in ("Makefile", "pyproject.toml", *locks):
+    for name in ("Makefile", "pyproject.toml", "toolchain/python/environment.py", *locks):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     # Any program that fails, as a Python 3.10 would when it is asked.
