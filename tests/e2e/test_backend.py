@@ -25,6 +25,7 @@ def team(fresh: Checkout) -> Checkout:
     return replace(fresh, environment={**fresh.environment, **theirs})
 
 
+@pytest.mark.long
 def test_whoever_has_no_trace_of_a_teams_stack_can_destroy_it(team: Checkout) -> None:
     begin(team)
     shutil.rmtree(team.home.data)
@@ -72,6 +73,7 @@ def test_a_lost_passphrase_is_said_with_what_to_do(fresh: Checkout) -> None:
     fresh.vdc("env")
 
 
+@pytest.mark.long
 def test_a_colleague_without_the_passphrase_is_told_so(fresh: Checkout) -> None:
     backend = fresh.base / "team"
     backend.mkdir()

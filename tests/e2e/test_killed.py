@@ -97,6 +97,7 @@ def alone(place: Checkout, workers: int) -> None:
     assert len(list(place.own.nodes.glob("*/"))) == workers + 1
 
 
+@pytest.mark.long
 def test_a_killed_up_can_be_destroyed(fresh: Checkout) -> None:
     agents = fresh.own.nodes
     kill_once(fresh, "agents are started", lambda: len(list(agents.glob("*/data"))) > 2,

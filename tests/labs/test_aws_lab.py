@@ -246,6 +246,7 @@ def test_a_machine_that_is_to_go_waits_for_the_word_of_its_node(
     assert sorted(group.settled(1)) == [stays]
 
 
+@pytest.mark.long
 def test_what_a_group_cannot_start_is_an_activity_that_failed(lab: Lab, group: Group) -> None:
     def failures() -> list[str]:
         found = group.scaling.describe_scaling_activities(AutoScalingGroupName=GROUP)["Activities"]
@@ -290,6 +291,7 @@ def test_a_dead_machine_is_replaced_unless_that_is_suspended(group: Group) -> No
     group.settled(4)
 
 
+@pytest.mark.long
 def test_the_market_takes_machines_back_after_a_notice(
     lab: Lab, group: Group, boots: Boots
 ) -> None:

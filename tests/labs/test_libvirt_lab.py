@@ -160,6 +160,7 @@ def test_labs_stand_side_by_side_and_leave_nothing(lab):
     assert lab.a.up
 
 
+@pytest.mark.long
 def test_what_a_killed_run_left_is_removed_by_name(lab):
     left = Lab(f"{lab.name}-left")
     left.up()

@@ -34,6 +34,8 @@ pytestmark = [
 
 GOSSIP = "n0L8zR8W8n0L8zR8W8n0L8zR8W8n0L8zR8W8n0L8zR8="
 REFUSED = "refused by the pool"
+# Everything that is pushed is pushed for real, which takes a core for seconds.
+BOTH = [pytest.param("m1", marks=pytest.mark.long), "s1"]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,13 @@ def group(driver: SshDriver, names) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("user", "machine"), [("root", "m1"), ("deploy", "m1"), ("root", "s1"), ("deploy", "s1")]
+    ("user", "machine"),
+    [
+        ("root", "m1"),
+        ("deploy", "s1"),
+        pytest.param("deploy", "m1", marks=pytest.mark.long),
+        pytest.param("root", "s1", marks=pytest.mark.long),
+    ],
 )
 def test_a_machine_is_taken_in_and_let_go_without_a_trace(lab, make, user, machine):
     lab.remember(machine)
@@ -149,7 +157,7 @@ def test_a_machine_is_taken_in_and_let_go_without_a_trace(lab, make, user, machi
     asyncio.run(make(user).delete(node(machine)))
 
 
-@pytest.mark.parametrize("machine", ["m1", "s1"])
+@pytest.mark.parametrize("machine", BOTH)
 def test_a_second_run_changes_nothing(lab, make, machine):
     asyncio.run(make().create(node(machine)))
     before, files = agent(lab, machine), lab.run(machine, "find", "/etc/vdc", "-printf", "%p %T@\n")
@@ -159,7 +167,7 @@ def test_a_second_run_changes_nothing(lab, make, machine):
     assert lab.run(machine, "find", "/etc/vdc", "-printf", "%p %T@\n") == files
 
 
-@pytest.mark.parametrize("machine", ["m1", "s1"])
+@pytest.mark.parametrize("machine", BOTH)
 def test_another_template_upgrades_in_place_without_another_push(lab, make, machine):
     asyncio.run(make().create(node(machine)))
     before = agent(lab, machine)

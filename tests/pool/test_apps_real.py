@@ -125,7 +125,9 @@ def test_running_is_not_yet_well(client):
     assert time.monotonic() - begun >= 4
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.2, 1.0, 2.5])
+@pytest.mark.parametrize(
+    "after_s", [0.2, 1.0, *(pytest.param(s, marks=pytest.mark.long) for s in (0.0, 2.5))]
+)
 def test_a_service_killed_half_way_goes_on_at_its_next_start(pool, client, after_s):
     with pool.client() as other:
         other.begin_install(InstallRequest(package="trial", name="web", options={"well_after": 4}))

@@ -167,6 +167,7 @@ def test_a_dismissed_group_takes_nobody_in(machine, pool, fleet):
     assert refused(machine) == "the group's admission was revoked"
 
 
+@pytest.mark.long
 def test_a_machine_too_many_waits(fleet, cloud, tmp_path):
     fleet.enrol(1)
     for number in range(3):

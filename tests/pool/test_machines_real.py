@@ -138,6 +138,7 @@ def test_a_machine_that_comes_later_gets_the_software_before_its_first_task(clie
     lab.call("PUT", "/v1/system/gc")
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_with_the_node_s_name(client, there):
     packages = there[1].packages
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=777", "full", packages], check=True)
@@ -158,6 +159,7 @@ def test_a_full_disk_is_told_with_the_node_s_name(client, there):
     assert client.install("tooled", "web").status == "healthy"
 
 
+@pytest.mark.long
 def test_what_was_changed_on_the_way_is_not_used(client, lab, there):
     client.install("tooled", "web", {"count": 2})
     (archive,) = (lab.folder / "packages/.archives").glob("*.tar.gz")

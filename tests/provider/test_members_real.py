@@ -90,6 +90,7 @@ def members(
     return asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_server_holds_more_connections_of_one_address_than_it_would_by_itself(crowd: NomadLab):
     assert crowd.ready() == MANY
 

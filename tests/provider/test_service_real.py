@@ -134,6 +134,7 @@ def made(wanted: ServiceInputs) -> Made:
     return asyncio.run(create())
 
 
+@pytest.mark.long
 def test_services_of_servers_from_their_first_day_to_their_last(machines, home, monkeypatch):
     call = Call("urn", asyncio.Event())
     wanted = inputs(machines)
