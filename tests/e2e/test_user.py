@@ -18,8 +18,8 @@ import pytest
 from e2e.checkout import REPOSITORY, Checkout, checkout
 from e2e.spark import ByVdc, computes_and_goes
 from vdc.home import Home
-from vdc.toolchain.found import cached, engine_path
-from vdc.toolchain.pins import PINS
+from vdc.toolchain.found import cached, engine_path, find
+from vdc.toolchain.pins import HOST, PINS
 
 pytestmark = [
     pytest.mark.real,
@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 USER = "nobody"
-PROGRAMS = ("vdc", "pulumi-resource-vdc", "pulumi-language-python")
+PROGRAMS = ("vdc", "pulumi-resource-vdc")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def ordinary() -> Iterator[Checkout]:
     shared.chmod(0o755)
     try:
         _environment(shared / "venv", python)
-        _cache(shared / "cache")
+        _cache(shared / "cache", shared / "venv")
         with checkout(
             "ordinary", shared / "cache", prefix=become, scripts=shared / "venv" / "bin"
         ) as made:
@@ -101,12 +101,21 @@ def _environment(venv: Path, python: str) -> None:
         program.chmod(0o755)
 
 
-def _cache(cache: Path) -> None:
-    """Engines and software as in the user's cache."""
+def _cache(cache: Path, venv: Path) -> None:
+    """Engines and software as in the user's cache, and the language host's place in ``venv``."""
     own = Home.of_user()
     if own.packages.exists():
         shutil.copytree(own.packages, Home(cache, cache).packages, symlinks=True)
-    for pin in PINS:
+    engines = [(pin, engine_path(pin.engine, own)) for pin in PINS]
+    if ours := find(HOST, own).path:  # else the official one came with Pulumi
+        engines.append((HOST, ours))
+    for pin, program in engines:
         engine = cached(pin, Home(cache, cache))
         engine.parent.mkdir(parents=True)
-        shutil.copy2(engine_path(pin.engine, own), engine)
+        shutil.copy2(program, engine)
+    subprocess.run(
+        [venv / "bin/python", "-m", "vdc.toolchain", "install"],
+        env=os.environ | {"VDC_HOME": str(cache), "VDC_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
