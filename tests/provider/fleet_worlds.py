@@ -59,7 +59,8 @@ class Cloud:
         self.made += 1
         identity = f"i-{self.made:04d}"
         zone = "ab"[self.made % 2]
-        spot = self.firm >= self.base
+        # Whoever has fewer machines need not count those that it may not take back.
+        spot = len(self.machines) >= self.base and self.firm >= self.base
         self.machines[identity] = Instance(identity, "pending", self.template, "", zone, spot=spot)
         return identity
 
@@ -83,7 +84,7 @@ class CloudFleet:
     async def grow(self, count: int) -> None:
         self.knife.touch()
         self.cloud.calls.append(f"grow {count}")
-        while len(self.cloud.live) < min(count, self.cloud.room):
+        for _ in range(min(count, self.cloud.room) - len(self.cloud.live)):
             self.cloud.make()
             self.knife.touch()
         self.cloud.seen()
@@ -146,8 +147,9 @@ class CloudPool:
             if name in cloud.stuck:
                 kept[name] = "still runs web"
                 continue
-            target = next((n for n, s in sorted(cloud.standing.items()) if s == "ready"), None)
-            if target and cloud.work.get(name):
+            if not cloud.work.get(name):
+                continue
+            if target := min((n for n, s in cloud.standing.items() if s == "ready"), default=None):
                 cloud.work.setdefault(target, set()).update(cloud.work.pop(name))
         cloud.seen()
         return kept
