@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 
 import pytest
 import yaml
 
-from structure.repository import ROOT, modules
+from structure.repository import ROOT, Module, modules
 from vdc.declaration.kinds import NAMES
 from vdc.declaration.registry import KINDS
 from vdc.provider.drivers import Driver
@@ -40,27 +41,29 @@ def own(kind: str) -> set[str]:
     return {f"{layer}/{kind}" for layer in LAYERS}
 
 
-def mentions(tree: ast.Module, place: str, kind: str) -> Iterator[int]:
-    """Lines of code that name a kind.
+def mentions(tree: ast.Module, place: str) -> Iterator[tuple[int, str]]:
+    """Lines of code that name a kind, each with the kind.
 
     A name does when one of its parts is the kind (``local_driver``, ``LocalDriver``), a string
     when it is one word with such a part (``local``, ``vdc:local:NodeGroup``, ``local.yaml``).
     Sentences are for people: an English word that is also a kind decides nothing there.
     """
+    constants = {name for where, name in NAMED_LIKE_A_KIND if where == place}
     allowed = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in (ast.walk(tree) if constants else ())
         if isinstance(node, ast.Assign)
         for target in node.targets
-        if isinstance(target, ast.Name) and (place, target.id) in NAMED_LIKE_A_KIND
+        if isinstance(target, ast.Name) and target.id in constants
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
         if id(node) in allowed:
             continue
-        words = (word for word in _words(node) if word not in OF_LIBRARIES)
-        if any(kind in word.lower() and kind in _parts(word) for word in words):
-            yield getattr(node, "lineno", 0)
+        for word in _words(node):
+            if word not in OF_LIBRARIES:
+                for kind in _kinds(word):
+                    yield getattr(node, "lineno", 0), kind
 
 
 def _words(node: ast.AST) -> Iterator[str]:
@@ -77,6 +80,11 @@ def _words(node: ast.AST) -> Iterator[str]:
             yield name
 
 
+@cache
+def _kinds(word: str) -> frozenset[str]:
+    return frozenset(_parts(word) & set(NAMES))
+
+
 def _parts(word: str) -> set[str]:
     word = re.sub(r"\+\w+", "", word)  # of an address: how it is reached, and no kind
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", word)
@@ -85,13 +93,21 @@ def _parts(word: str) -> set[str]:
     }
 
 
+@cache
+def everywhere() -> tuple[tuple[Module, int, str], ...]:
+    """Every mention of a kind in the package: it is read once for all of them."""
+    return tuple(
+        (module, *found) for module in modules() for found in mentions(module.tree, module.place)
+    )
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_no_kind_is_named_outside_its_files(kind):
     found = [
         f"{module.place}:{line} names {kind}"
-        for module in modules()
-        if not any(module.place.startswith((f"{place}.py", f"{place}/")) for place in own(kind))
-        for line in mentions(module.tree, module.place, kind)
+        for module, line, named in everywhere()
+        if named == kind
+        and not any(module.place.startswith((f"{place}.py", f"{place}/")) for place in own(kind))
     ]
     assert not found
 
@@ -113,7 +129,8 @@ def test_no_kind_is_named_outside_its_files(kind):
     ],
 )
 def test_what_a_mention_is(text, named):
-    assert bool(list(mentions(ast.parse(text), "cli/project.py", "local"))) is named
+    kinds = {kind for _, kind in mentions(ast.parse(text), "cli/project.py")}
+    assert kinds == ({"local"} if named else set())
 
 
 @pytest.mark.parametrize("kind", NAMES)
