@@ -24,7 +24,7 @@ PROGRAM = Path(programs.__file__).with_name("programs") / "aws.py"
 @pytest.fixture
 def amazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """An AWS of this test's own: the environment that leads to it, here too."""
-    with moto_server() as address:
+    with moto_server(all_images=True) as address:
         environment = {**surroundings(address), "AWS_DEFAULT_REGION": REGION}
         for variable, value in environment.items():
             monkeypatch.setenv(variable, value)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
+IMAGE = "ami-12c6146b"
+"""The one that it knows from the start."""
+
+# Moto's own are a thousand for each region, and it makes them anew for each empty account.
+_IMAGES = {"MOTO_AMIS_PATH": str(Path(__file__).with_name("moto_images.json"))}
 
 
 @contextmanager
-def moto_server() -> Iterator[str]:
-    """The address of one that knows nothing yet."""
+def moto_server(*, all_images: bool = False) -> Iterator[str]:
+    """The address of one that knows nothing yet but an image.
+
+    Args:
+        all_images: It knows those that a publisher's parameters name as well.
+    """
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+    environment = {**os.environ, **({} if all_images else _IMAGES)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr
             found = (re.search(r"Running on (http://\S+)", line) for line in server.stderr)
@@ -27,6 +40,13 @@ def moto_server() -> Iterator[str]:
             yield address
         finally:
             server.terminate()
+
+
+def empty(address: str) -> None:
+    """Makes a server's account as it was at the start."""
+    request = urllib.request.Request(f"{address}/moto-api/reset", method="POST")  # noqa: S310 - http
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        assert answer.status == 200
 
 
 def surroundings(address: str) -> dict[str, str]:
