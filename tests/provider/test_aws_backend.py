@@ -11,11 +11,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import boto3
-import httpx
 import pytest
 import yaml
 
-from provider.moto_server import ACCOUNT, REGION, moto_server, surroundings
+from provider.moto_server import ACCOUNT, IMAGE, REGION, empty, moto_server, surroundings
 from vdc.declaration import load
 from vdc.declaration.finding import dotted
 from vdc.errors import NodeError
@@ -28,16 +27,19 @@ from vdc.provider.drivers.aws.sorts import SORTS
 pytestmark = pytest.mark.real
 
 CASES = Path(__file__).parents[1] / "cases"
-IMAGE = "ami-12c6146b"
-"""One that the server knows from the start."""
 OURS = tags("dc", "dev", "frankfurt", "workers", "2036-12-31")
 SHARED = tags("dc", "dev", "frankfurt")
 FOREIGN = tags("dc", "prod", "frankfurt", "workers")
 
 
 @cache
+def session() -> boto3.Session:
+    return boto3.Session(region_name=REGION)
+
+
+@cache
 def client(service: str):
-    return boto3.Session(region_name=REGION).client(service)
+    return session().client(service)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def _account(address, monkeypatch):
     for name, value in surroundings(address).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    httpx.post(f"{address}/moto-api/reset", timeout=60).raise_for_status()
+    empty(address)
 
 
 @pytest.fixture
@@ -362,7 +364,7 @@ def everything(marks) -> None:
     group = ec2.create_security_group(
         GroupName=f"vdc-{stack}", Description="x", VpcId=vpc, **marked("security-group", marks)
     )["GroupId"]
-    ec2.create_key_pair(KeyName=f"vdc-{stack}", **marked("key-pair", marks))
+    ec2.create_key_pair(KeyName=f"vdc-{stack}", KeyType="ed25519", **marked("key-pair", marks))
     ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1, **marked("volume", marks))
     ec2.create_network_interface(
         SubnetId=subnet, Groups=[group], **marked("network-interface", marks)

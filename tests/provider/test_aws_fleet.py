@@ -4,11 +4,11 @@ import asyncio
 from functools import cache
 
 import boto3
-import httpx
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from provider.fleet_worlds import Cloud, CloudPool, node
-from provider.moto_server import ACCOUNT, REGION, moto_server, surroundings
+from provider.moto_server import ACCOUNT, IMAGE, REGION, empty, moto_server, surroundings
 from vdc.errors import NodeError
 from vdc.plan.tags import EXPIRES, TEMPLATE
 from vdc.provider.drivers.aws.cloud import Aws, AwsError
@@ -17,9 +17,12 @@ from vdc.provider.fleets import Want, converge
 
 pytestmark = pytest.mark.real
 
-IMAGE = "ami-12c6146b"
-"""One that this server knows from the start."""
 QUICK = Patience(ask_again_s=0.05, grow_s=0.5, after_failure_s=0.2, end_s=1)
+
+
+@cache
+def session() -> boto3.Session:
+    return boto3.Session(region_name=REGION)
 
 
 class Clients:
@@ -28,7 +31,7 @@ class Clients:
     @staticmethod
     @cache
     def client(service: str):
-        return boto3.Session(region_name=REGION).client(service)
+        return session().client(service)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def cloud(address, monkeypatch):
     for name, value in surroundings(address).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    httpx.post(f"{address}/moto-api/reset", timeout=60).raise_for_status()
+    empty(address)
     return Clients()
 
 
@@ -207,6 +210,15 @@ def test_another_account_is_refused_before_anything_is_asked():
         f"the credential is of account {ACCOUNT}, and 210987654321 is declared; "
         "sign in to that one, or name its profile"
     )
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_models_of_a_service_are_read_once(monkeypatch):
+    asked(aws().ask(lambda aws: aws.client("ec2")))
+    read = []
+    monkeypatch.setattr(JSONFileLoader, "load_file", lambda _self, path: read.append(path))
+    asked(Aws(ACCOUNT, "eu-west-1").ask(lambda aws: aws.client("ec2")))
+    assert read == []
 
 
 @pytest.mark.usefixtures("cloud")

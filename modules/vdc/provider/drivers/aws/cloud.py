@@ -18,6 +18,7 @@ _KIND = "aws"
 _ATTEMPTS = 8  # with the SDK's doubling delays, about a minute
 _CONNECT_S = 10
 _READ_S = 60
+_MODELS = threading.Lock()
 
 T = TypeVar("T")
 
@@ -73,6 +74,7 @@ class Aws:
         self.account = account
         self.region = region
         self._profile = profile
+        self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
         self._checked = False
@@ -124,7 +126,6 @@ class Aws:
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             with MissingExtraError.named(_KIND):
-                import boto3
                 from botocore.config import Config
             config = Config(
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
@@ -133,8 +134,9 @@ class Aws:
                 user_agent_appid="vdc",
             )
             # Making a client is not safe beside itself; using it is.
-            session = boto3.Session(profile_name=self._profile or None, region_name=self.region)
-            self._clients[service] = session.client(service, config=config)
+            with _MODELS:
+                self._session = self._session or _session(self.region, self._profile)
+                self._clients[service] = self._session.client(service, config=config)
         return self._clients[service]
 
     def _check_account(self) -> None:
@@ -165,6 +167,30 @@ def _failure(error: Exception) -> type[AwsError]:
         return CredentialError
     unheard = (known.HTTPClientError, known.ConnectionError, known.InvalidRegionError)
     return SilentError if isinstance(error, unheard) else AwsError
+
+
+def _session(region: str, profile: str) -> Any:
+    """The SDK with a credential of its own, and the models of services that all share."""
+    with MissingExtraError.named(_KIND):
+        import boto3
+        import botocore.session
+    base = botocore.session.get_session()
+    base.register_component("data_loader", _models(profile))
+    return boto3.Session(botocore_session=base, profile_name=profile or None, region_name=region)
+
+
+@cache
+def _models(profile: str) -> Any:
+    """What the SDK knows of AWS's services: megabytes, which a process reads once.
+
+    A profile may have more of it.
+    """
+    import botocore.session
+
+    base = botocore.session.get_session()
+    if profile:
+        base.set_config_variable("profile", profile)
+    return base.get_component("data_loader")
 
 
 @cache
