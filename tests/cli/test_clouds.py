@@ -49,7 +49,7 @@ exit 1
 def cloud(monkeypatch, tmp_path):
     """A checkout whose only kind of site has a back end for once."""
     for name in [*os.environ]:
-        if name.startswith(("PULUMI_", "VDC_")):
+        if name.startswith(("PULUMI_", "VDC_")) and name != "VDC_CACHE":
             monkeypatch.delenv(name)
     monkeypatch.setenv("VDC_HOME", str(tmp_path / "home"))
     checkout = tmp_path / "checkout"
