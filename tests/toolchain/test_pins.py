@@ -78,3 +78,10 @@ def test_go_reads_the_module(pin) -> None:
     )
     module = json.loads(answer.stdout)
     assert module["Tool"] == [{"Path": pin.build.package}]
+
+
+@pytest.mark.skipif(shutil.which("gofmt") is None, reason="asks Go")
+def test_our_own_go_is_formatted() -> None:
+    sources = list((ROOT / "toolchain").glob("*/*/*.go"))
+    said = subprocess.run(["gofmt", "-l", *sources], capture_output=True, text=True, check=True)
+    assert (bool(sources), said.stdout) == (True, "")
