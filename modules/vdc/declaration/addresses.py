@@ -28,10 +28,13 @@ def is_address(text: str) -> bool:
 def free_network(like: IPv4Network, taken: Iterable[IPv4Network]) -> IPv4Network:
     """A private network of the same size that overlaps none of these; ``like`` if none is left."""
     others = tuple(taken)
-    around = _PRIVATE[0].subnets(new_prefix=like.prefixlen)
-    free = (network for network in around if network.network_address >= like.network_address)
+    first = max(like.network_address, _PRIVATE[0].network_address)
+    after = int(_PRIVATE[0].broadcast_address) + 1
+    starts = range(int(first), after, like.num_addresses)
+    around = (IPv4Network((start, like.prefixlen)) for start in starts)
     return next(
-        (network for network in free if not any(network.overlaps(other) for other in others)), like
+        (network for network in around if not any(network.overlaps(other) for other in others)),
+        like,
     )
 
 
