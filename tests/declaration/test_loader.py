@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from texts import texts
 from vdc.declaration import Declaration, check, load
 from vdc.declaration.loader import check_data
 from vdc.errors import DeclarationError
@@ -55,7 +56,7 @@ def test_mutated_files_give_a_declaration_or_problems(data):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
+@given(st.binary(max_size=200) | texts(max_size=200).map(lambda text: text.encode()))
 def test_noise_gives_problems(data):
     sound(check_data(data, "noise.yaml"))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from nomad_lab import nomad_binary
+from texts import texts
 from vdc.library.hcl import assignments, literal
 
 JOB = """
@@ -73,7 +73,7 @@ def test_text_is_normalised_and_nothing_else_happens_to_it(tmp_path):
     assert parsed([decomposed], tmp_path) == [unicodedata.normalize("NFC", decomposed)]
 
 
-@given(st.text())
+@given(texts())
 def test_no_sign_that_begins_a_template_survives(text):
     assert not set(literal(text)[1:-1]) & set('"$%{}\n')
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from texts import texts
 from vdc.plan.naming import fitted
 from vdc.plan.tags import ours, tags, words
 
@@ -46,7 +47,7 @@ def test_words_of_long_names_fit_and_are_told_apart():
     assert not ours(read_back, LONG[:-1] + "x", "local")
 
 
-@given(st.text(min_size=1), st.text(min_size=1), st.integers(min_value=10, max_value=80))
+@given(texts(min_size=1), texts(min_size=1), st.integers(min_value=10, max_value=80))
 def test_a_fitted_name_fits_and_names_one_thing(one, other, longest):
     assert len(fitted(one, longest)) <= longest
     assert fitted(one, longest) == fitted(one, longest)
