@@ -24,16 +24,18 @@ FRAGMENTS = [
     b"!!set {a, b}", b"!!omap [a: 1]", b"'a\n\nb'", b"\xc2\x85", b"\xe2\x80\xa8", b"4GiB\n",
     b"1:30",
 ]  # fmt: skip
+SOURCES = st.sampled_from(SEEDS)
+PIECES = st.sampled_from(FRAGMENTS) | st.binary(max_size=4)
 
 
 @st.composite
 def mutated(draw):
     """A case file with pieces put in, taken out or moved about."""
-    data = bytearray(draw(st.sampled_from(SEEDS)))
+    data = bytearray(draw(SOURCES))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
         end = min(len(data), start + draw(st.integers(0, 12)))
-        data[start:end] = draw(st.sampled_from(FRAGMENTS) | st.binary(max_size=4))
+        data[start:end] = draw(PIECES)
     return bytes(data)
 
 
