@@ -8,9 +8,11 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +28,22 @@ from nomad_lab import wait_for
 from vdc.provider import processes
 
 if TYPE_CHECKING:
+    from boto3 import Session
     from botocore.client import BaseClient
 
 IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
 _TESTS = Path(__file__).parents[2]
 _START_S = 60.0
 _FOREIGN = ("AWS_", "BOTO_")
+_MAKING = threading.Lock()
+
+
+@cache
+def _session() -> Session:
+    """One for all clients: each session reads what the SDK knows of the services anew."""
+    import boto3
+
+    return boto3.Session(region_name=REGION)
 
 
 class Lab(NamedLab):
@@ -68,10 +80,9 @@ class Lab(NamedLab):
 
     def client(self, service: str, **more: Any) -> BaseClient:
         """boto3's client of a service; used by threads that are in the lab's network."""
-        import boto3
-
         named = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, **more}
-        return boto3.Session(region_name=REGION).client(service, endpoint_url=ENDPOINT, **named)
+        with _MAKING:  # a session makes one client at a time
+            return _session().client(service, endpoint_url=ENDPOINT, **named)
 
     @contextmanager
     def boots(self) -> Iterator[Boots]:
