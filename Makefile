@@ -10,7 +10,7 @@ UV     := toolchain/python/uv.lock
 ENVIRONMENT := toolchain/python/environment.py
 LAB    ?= up
 # Most tests wait for engines most of the time, so more of them run than there are cores.
-BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # A file of tests shares its engines, so it stays with one worker; the order is tests/conftest.py's.
 PARALLEL = --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
 RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes \
