@@ -53,7 +53,8 @@ lint: .venv
 	@$(BIN)/ruff check --quiet .
 	@test -d .mypy_cache || cp -R $(TYPES) .mypy_cache 2>/dev/null || true
 	@$(BIN)/mypy
-	@mkdir -p $(CACHE); rm -rf $(TYPES).$$$$; cp -R .mypy_cache $(TYPES).$$$$ && rm -rf $(TYPES) && mv $(TYPES).$$$$ $(TYPES)
+	@test -e .mypy_cache/.given || { cp -R .mypy_cache $(TYPES).$$$$ && rm -rf $(TYPES) && \
+	    mv $(TYPES).$$$$ $(TYPES) && touch .mypy_cache/.given; }
 	@$(BIN)/python -m vdc.declaration.schema --check
 	@$(BIN)/python -m vdc.library.schema --check
 
@@ -115,7 +116,7 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "vdc needs Python 3.11 or newer, and $(PYTHON) is not; say make PYTHON=…" >&2; exit 1; }
 	@echo "==> Making the Python environment in .venv, a minute the first time"
-	@$(PYTHON) $(ENVIRONMENT) $(UV) $(LOCK)
+	@$(PYTHON) $(ENVIRONMENT) $(CACHE)/python $(UV) $(LOCK)
 	@touch $@
 
 # Built from source against the system's libvirt, so it is no part of the environment of `make up`.
@@ -123,5 +124,5 @@ clean: ## Remove the environment and what tools left; engines stay in the user's
 	@echo "==> Making sure of what the labs need of this system"
 	@sh tests/labs/packages.sh
 	@echo "==> Making the Python environment with what the labs need, a minute the first time"
-	@$(PYTHON) $(ENVIRONMENT) $(UV) $(LOCK) $(LABS)
+	@$(PYTHON) $(ENVIRONMENT) $(CACHE)/python $(UV) $(LOCK) $(LABS)
 	@touch .venv/.complete $@

@@ -10,7 +10,12 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import boto3
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -40,6 +45,14 @@ def moto_server(*, all_images: bool = False) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
+
+
+@cache
+def session() -> boto3.Session:
+    """One for all clients: each session reads what the SDK knows of the services anew."""
+    import boto3
+
+    return boto3.Session(region_name=REGION)
 
 
 def empty(address: str) -> None:

@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Network
 from pathlib import Path
 
-import boto3
 import pytest
 import yaml
 
-from provider.moto_server import ACCOUNT, IMAGE, REGION, empty, moto_server, surroundings
+from provider.moto_server import ACCOUNT, IMAGE, REGION, empty, moto_server, session, surroundings
 from vdc.declaration import load
 from vdc.declaration.finding import dotted
 from vdc.errors import NodeError
@@ -30,11 +29,6 @@ CASES = Path(__file__).parents[1] / "cases"
 OURS = tags("dc", "dev", "frankfurt", "workers", "2036-12-31")
 SHARED = tags("dc", "dev", "frankfurt")
 FOREIGN = tags("dc", "prod", "frankfurt", "workers")
-
-
-@cache
-def session() -> boto3.Session:
-    return boto3.Session(region_name=REGION)
 
 
 @cache

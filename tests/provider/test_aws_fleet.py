@@ -3,12 +3,11 @@
 import asyncio
 from functools import cache
 
-import boto3
 import pytest
 from botocore.loaders import JSONFileLoader
 
 from provider.fleet_worlds import Cloud, CloudPool, node
-from provider.moto_server import ACCOUNT, IMAGE, REGION, empty, moto_server, surroundings
+from provider.moto_server import ACCOUNT, IMAGE, REGION, empty, moto_server, session, surroundings
 from vdc.errors import NodeError
 from vdc.plan.tags import EXPIRES, TEMPLATE
 from vdc.provider.drivers.aws.cloud import Aws, AwsError
@@ -18,11 +17,6 @@ from vdc.provider.fleets import Want, converge
 pytestmark = pytest.mark.real
 
 QUICK = Patience(ask_again_s=0.05, grow_s=0.5, after_failure_s=0.2, end_s=1)
-
-
-@cache
-def session() -> boto3.Session:
-    return boto3.Session(region_name=REGION)
 
 
 class Clients:

@@ -82,7 +82,7 @@ def test_each_lock_has_its_own(environment, tmp_path) -> None:
 def test_an_environment_that_was_left_half_made_is_made_anew(
     environment, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setenv("VDC_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "cache"
     locks = [tmp_path / name for name in ("uv.lock", "main.lock")]
     for lock in locks:
         lock.write_text("")
@@ -96,8 +96,8 @@ def test_an_environment_that_was_left_half_made_is_made_anew(
 
     monkeypatch.setattr(environment, "_make", make)
     with pytest.raises(KeyboardInterrupt):
-        environment.keep(locks)
-    assert environment.keep(locks) == environment.keep(locks) == made[1]
+        environment.keep(folder, locks)
+    assert environment.keep(folder, locks) == environment.keep(folder, locks) == made[1]
     assert len(made) == 2
 
 

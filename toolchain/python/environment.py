@@ -1,9 +1,10 @@
 """Makes ``.venv`` from its locks, or takes it from the user's cache, where one of them is kept.
 
-``python3 toolchain/python/environment.py LOCK...``, in the checkout: the first lock is that of the
-installer, uv. Installing and compiling takes a minute or two, which a second checkout need not
-spend again: an environment is kept whole, by the sum of its locks and of its interpreter, and a
-checkout gets hard links to its files. Needs nothing but the standard library.
+``python3 toolchain/python/environment.py FOLDER LOCK...``, in the checkout: environments are kept
+in the folder, and the first lock is that of the installer, uv. Installing and compiling takes a
+minute or two, which a second checkout need not spend again: an environment is kept whole, by the
+sum of its locks and of its interpreter, and a checkout gets hard links to its files. Needs nothing
+but the standard library.
 """
 
 from __future__ import annotations
@@ -24,13 +25,6 @@ _STAMP = ".kept"
 # Of the lab's SDKs one has thousands of modules, of which a run imports a dozen.
 _NOT_COMPILED = "/pulumi_aws/"
 _UNUSED_S = 30 * 24 * 3600
-
-
-def cache() -> Path:
-    """Where the user keeps what can be made again (``VDC_CACHE``, else as XDG says)."""
-    own = os.environ.get("VDC_CACHE")
-    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(shared, "vdc")
 
 
 def key(locks: Sequence[Path]) -> str:
@@ -76,14 +70,14 @@ def _move(script: Path, kept: Path, place: Path) -> None:
         fresh.replace(script)
 
 
-def keep(locks: Sequence[Path]) -> Path:
-    """The environment of these locks in the cache, made when there is none yet.
+def keep(folder: Path, locks: Sequence[Path]) -> Path:
+    """The environment of these locks in the folder, made when there is none yet.
 
     Raises:
         subprocess.CalledProcessError: It could not be made; the installer has said why.
     """
-    kept = cache() / "python" / key(locks)
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept = folder.absolute() / key(locks)
+    folder.mkdir(parents=True, exist_ok=True)
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the system releases that of a process that died
         if not (kept / _STAMP).exists():
@@ -98,7 +92,7 @@ def _make(locks: Sequence[Path], kept: Path) -> None:
     python = kept / "bin/python"
     pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     if len(before) > 1:
-        take(keep(before), kept)
+        take(keep(kept.parent, before), kept)
     else:
         shutil.rmtree(kept, ignore_errors=True)
         _run(sys.executable, "-m", "venv", kept)
@@ -127,9 +121,10 @@ def _forget_unused(folder: Path) -> None:
 def main() -> None:
     """Makes or takes the environment, and installs this checkout into it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
     parser.add_argument("locks", nargs="+", type=Path)
-    locks = parser.parse_args().locks
-    kept = keep(locks)
+    asked = parser.parse_args()
+    kept = keep(asked.folder, asked.locks)
     take(kept, _PLACE)
     _forget_unused(kept.parent)
     uv = (_PLACE / "bin/uv", "pip", "install", "--quiet", "--python", _PLACE / "bin/python")

@@ -82,7 +82,11 @@ def _fetching_the_next(go: str, pin: Pin, engines: Path) -> Iterator[None]:
     build to say.
     """
     following = PINS[PINS.index(pin) + 1 :] if pin in PINS else ()
-    missing = [other for other in following if not (engines / other.folder).exists()]
+    missing = [
+        other
+        for other in following
+        if not (shutil.which(other.engine) or (engines / other.folder).exists())
+    ]
     with ExitStack() as stack:
         for other in missing[:1]:
             process = subprocess.Popen(
