@@ -13,6 +13,13 @@ LAB    ?= up
 BESIDE ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # A file of tests shares its engines, so it stays with one worker; the order is tests/conftest.py's.
 PARALLEL = --numprocesses $(BESIDE) --dist loadfile --no-loadscope-reorder
+# Each worker reads all tests, and compiling them takes it most of that time.
+define PYTEST
+@tar -xkf $(COMPILED) 2>/dev/null || true
+@$(BIN)/python -m pytest $(PARALLEL) $(1)
+@ls $$(find tests -name '*.py' | sed 's,[^/]*$$,__pycache__/&,; s,py$$,*-pytest-*.pyc,') 2>/dev/null | \
+    tar -cf $(COMPILED).$$$$ -T - && mv $(COMPILED).$$$$ $(COMPILED)
+endef
 RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes \
     --no-emit-index-url --no-annotate --no-header --python-version 3.11
 
@@ -20,6 +27,8 @@ RESOLVE = $(BIN)/uv pip compile --quiet --system-certs --universal --generate-ha
 CACHE := $(or $(VDC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vdc)
 # What mypy found out, for a checkout that has run it never.
 TYPES := $(CACHE)/mypy
+# The tests as pytest compiled them; it knows each again by the sum of its text.
+COMPILED := $(CACHE)/tests.tar
 
 # A program that compiles its modules at every start takes seconds to begin.
 export PYTHONDONTWRITEBYTECODE =
@@ -41,11 +50,11 @@ down: .venv ## Stop it and remove all that it made
 
 test: lint labs ## Everything but the tests that take minutes
 	@echo "==> Running all tests that are not marked long"
-	@$(BIN)/python -m pytest -m "not long" $(PARALLEL)
+	$(call PYTEST,-m "not long")
 
 check: lint ## Format, lint, types and the fast tests
 	@echo "==> Running the tests that start no engine"
-	@$(BIN)/python -m pytest -m "not real and not long" $(PARALLEL)
+	$(call PYTEST,-m "not real and not long")
 
 lint: .venv
 	@echo "==> Checking format, lint, types and published schemas"
@@ -60,7 +69,7 @@ lint: .venv
 
 test-long: labs ## The tests that take minutes (PARTS="tests/pool …" for some)
 	@echo "==> Running the tests marked long in $(PARTS)"
-	@$(BIN)/python -m pytest -m long $(PARALLEL) $(PARTS)
+	$(call PYTEST,-m long $(PARTS))
 
 bench: labs ## The measurements in tests/bench
 	@set -e; for program in tests/bench/*.py; do \
