@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,23 @@ class Planted:
     def found_in(self, text: str) -> bool:
         """Whether any piece of it is in a text."""
         return any(trace in text for trace in self.traces)
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A data centre with work on it, all its secrets, and what was shown of it so far."""
+
+    place: Checkout
+    secrets: list[Planted]
+    shown: str
+
+    def given_away(self, texts: Iterable[tuple[Any, str]]) -> dict[Any, list[str]]:
+        """Which named texts give which secrets away."""
+        return {name: found for name, text in texts if (found := self.found_in(text))}
+
+    def found_in(self, text: str) -> list[str]:
+        """The names of the secrets that a text gives away."""
+        return [secret.name for secret in self.secrets if secret.found_in(text)]
 
 
 def planted(place: Checkout) -> list[Planted]:

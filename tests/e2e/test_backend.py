@@ -56,6 +56,7 @@ def recorded(place: Checkout) -> list[str]:
     return [resource["urn"] for resource in state["deployment"].get("resources", [])]
 
 
+@pytest.mark.long
 def test_a_lost_passphrase_is_said_with_what_to_do(fresh: Checkout) -> None:
     fresh.vdc("env")
     settings = fresh.root / "stacks" / f"Pulumi.{fresh.stack}.yaml"

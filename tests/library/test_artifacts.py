@@ -148,7 +148,10 @@ ensure(artifact, Path(sys.argv[2]), tell)
 """
 
 
-@pytest.mark.parametrize("stage", ["fetching", "checking", "unpacking"])
+@pytest.mark.parametrize(
+    "stage",
+    ["unpacking", *(pytest.param(s, marks=pytest.mark.long) for s in ("fetching", "checking"))],
+)
 def test_a_kill_in_the_middle_leaves_nothing_that_is_taken_as_whole(artifact, tmp_path, stage):
     # Of pip's own progress only a slow download is seen: as large as said means "checking".
     size = artifact.size if stage == "checking" else artifact.size + 1
