@@ -145,6 +145,7 @@ def group(lab: Lab) -> Group:
 @pytest.fixture(scope="module")
 def two(group: Group, boots: Boots) -> list[str]:
     """Two members that have booted."""
+    group.wish(2)
     ids = sorted(group.settled(2))
     for each in ids:
         boots.node(each).booted()
@@ -165,6 +166,59 @@ def code(call: Callable[..., Any], **arguments: Any) -> str:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     return str(caught.value.response["Error"]["Code"])
+
+
+# --- without nodes: whatever asks for `boots` comes after these -----------------------------------
+
+
+def test_sizes_have_bounds_and_protected_machines_stay(group: Group, standing: int) -> None:
+    assert code(group.wish, count=6) == "ValidationError"
+    group.wish(1)
+    time.sleep(1)
+    assert len(group.settled(standing)) == standing
+
+
+def test_a_dead_machine_is_replaced_unless_that_is_suspended(group: Group, standing: int) -> None:
+    before = set(group.members())
+    first, second = sorted(before)[:2]
+    group.ec2.terminate_instances(InstanceIds=[first])
+    wait_for("another", lambda: first not in group.members())
+    assert len(set(group.settled(standing)) & before) == standing - 1
+    asked = {"AutoScalingGroupName": GROUP, "ScalingProcesses": ["ReplaceUnhealthy"]}
+    group.scaling.suspend_processes(**asked)
+    group.ec2.terminate_instances(InstanceIds=[second])
+    wait_for("it ill", lambda: group.members()[second]["HealthStatus"] == "Unhealthy")
+    group.scaling.resume_processes(**asked)
+    wait_for("another", lambda: second not in group.members())
+    group.settled(standing)
+
+
+@pytest.mark.usefixtures("standing")
+def test_a_machine_that_gave_its_word_first_does_not_stop_the_end_of_others(
+    lab: Lab, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the driver's look at who waits and its word, the node of one has said its own."""
+    for name, value in lab.environment.items():
+        monkeypatch.setenv(name, value)
+    first, *more, stays = sorted(group.members())
+    aws = Aws(ACCOUNT, REGION)
+
+    def says_so_itself(**_: Any) -> None:
+        group.scaling.complete_lifecycle_action(
+            AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, InstanceId=first,
+            LifecycleActionResult="CONTINUE",
+        )  # fmt: skip
+        events.unregister(looked, says_so_itself)
+
+    looked = "after-call.auto-scaling.DescribeLifecycleHooks"
+    events = aws.client("autoscaling").meta.events
+    events.register(looked, says_so_itself)
+    asyncio.run(AwsFleet(aws, GROUP).end(frozenset({first, *more})))
+    assert sorted(group.settled(1)) == [stays]
+    assert sorted(group.machines()) == [stays]
+
+
+# --- with nodes -----------------------------------------------------------------------------------
 
 
 def test_members_are_spread_over_zones_and_market(group: Group, two: list[str]) -> None:
@@ -280,28 +334,6 @@ def test_what_a_group_cannot_start_is_an_activity_that_failed(lab: Lab, group: G
         assert time.monotonic() - begun > 4
 
 
-def test_sizes_have_bounds_and_protected_machines_stay(group: Group, standing: int) -> None:
-    assert code(group.wish, count=6) == "ValidationError"
-    group.wish(1)
-    time.sleep(1)
-    assert len(group.settled(standing)) == standing
-
-
-def test_a_dead_machine_is_replaced_unless_that_is_suspended(group: Group, standing: int) -> None:
-    before = set(group.members())
-    first, second = sorted(before)[:2]
-    group.ec2.terminate_instances(InstanceIds=[first])
-    wait_for("another", lambda: first not in group.members())
-    assert len(set(group.settled(standing)) & before) == standing - 1
-    asked = {"AutoScalingGroupName": GROUP, "ScalingProcesses": ["ReplaceUnhealthy"]}
-    group.scaling.suspend_processes(**asked)
-    group.ec2.terminate_instances(InstanceIds=[second])
-    wait_for("it ill", lambda: group.members()[second]["HealthStatus"] == "Unhealthy")
-    group.scaling.resume_processes(**asked)
-    wait_for("another", lambda: second not in group.members())
-    group.settled(standing)
-
-
 @pytest.mark.long
 @pytest.mark.usefixtures("standing")
 def test_the_market_takes_machines_back_after_a_notice(
@@ -314,30 +346,6 @@ def test_the_market_takes_machines_back_after_a_notice(
     notice = json.loads(ask(boots, spot, "meta-data/spot/instance-action"))
     assert notice["action"] == "terminate"
     wait_for("its end", lambda: spot not in group.machines())
-
-
-def test_a_machine_that_gave_its_word_first_does_not_stop_the_end_of_others(
-    lab: Lab, group: Group, standing: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the driver's look at who waits and its word, the node of one has said its own."""
-    for name, value in lab.environment.items():
-        monkeypatch.setenv(name, value)
-    first, second, *stay = sorted(group.members())
-    aws = Aws(ACCOUNT, REGION)
-
-    def says_so_itself(**_: Any) -> None:
-        group.scaling.complete_lifecycle_action(
-            AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, InstanceId=first,
-            LifecycleActionResult="CONTINUE",
-        )  # fmt: skip
-        events.unregister(looked, says_so_itself)
-
-    looked = "after-call.auto-scaling.DescribeLifecycleHooks"
-    events = aws.client("autoscaling").meta.events
-    events.register(looked, says_so_itself)
-    asyncio.run(AwsFleet(aws, GROUP).end(frozenset({first, second})))
-    assert sorted(group.settled(standing - 2)) == stay
-    assert sorted(group.machines()) == stay
 
 
 def test_faults_meet_who_calls(lab: Lab) -> None:

@@ -20,6 +20,7 @@ from nomad_lab import wait_for
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of a lab are made by root"),
 ]
 

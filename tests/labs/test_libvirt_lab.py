@@ -86,6 +86,7 @@ def test_a_container_has_control_groups_of_its_own(nodes):
     )
 
 
+@pytest.mark.long
 def test_containers_outlive_libvirtd(lab, nodes):
     host, node = lab.b, nodes[1]
     started = ("awk", "{ print $22 }", "/proc/1/stat")
@@ -100,6 +101,7 @@ def test_containers_outlive_libvirtd(lab, nodes):
     newer.remove()
 
 
+@pytest.mark.long
 def test_a_container_that_is_removed_is_gone(lab):
     node = Domain("brief", lab.a)
     node.start_container(machine_image())
@@ -149,6 +151,7 @@ def test_a_machine_boots_from_the_loader_on_its_disk(lab, nodes):
     machine.remove()
 
 
+@pytest.mark.long
 def test_labs_stand_side_by_side_and_leave_nothing(lab):
     with libvirt_lab() as other:
         assert other.a.identity != lab.a.identity

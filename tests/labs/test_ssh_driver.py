@@ -34,8 +34,6 @@ pytestmark = [
 
 GOSSIP = "n0L8zR8W8n0L8zR8W8n0L8zR8W8n0L8zR8W8n0L8zR8="
 REFUSED = "refused by the pool"
-# Everything that is pushed is pushed for real, which takes a core for seconds.
-BOTH = [pytest.param("m1", marks=pytest.mark.long), "s1"]
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +155,8 @@ def test_a_machine_is_taken_in_and_let_go_without_a_trace(lab, make, user, machi
     asyncio.run(make(user).delete(node(machine)))
 
 
-@pytest.mark.parametrize("machine", BOTH)
+# Everything that is pushed is pushed for real, which takes a core for seconds.
+@pytest.mark.parametrize("machine", [pytest.param("m1", marks=pytest.mark.long), "s1"])
 def test_a_second_run_changes_nothing(lab, make, machine):
     asyncio.run(make().create(node(machine)))
     before, files = agent(lab, machine), lab.run(machine, "find", "/etc/vdc", "-printf", "%p %T@\n")
@@ -167,7 +166,8 @@ def test_a_second_run_changes_nothing(lab, make, machine):
     assert lab.run(machine, "find", "/etc/vdc", "-printf", "%p %T@\n") == files
 
 
-@pytest.mark.parametrize("machine", BOTH)
+@pytest.mark.long
+@pytest.mark.parametrize("machine", ["m1", "s1"])
 def test_another_template_upgrades_in_place_without_another_push(lab, make, machine):
     asyncio.run(make().create(node(machine)))
     before = agent(lab, machine)
@@ -254,6 +254,7 @@ def test_of_many_claims_at_once_one_holds_and_none_fails(lab):
     lab.run("m1", "rm", "/tmp/claim.sh")
 
 
+@pytest.mark.long
 def test_two_stacks_that_want_a_machine_at_once_do_not_share_it(make):
     async def both():
         drivers = [make(owner=f"{stack}/lab/servers") for stack in ("one", "two")]
@@ -397,6 +398,7 @@ def test_a_pulled_cable_is_noticed(lab, make):
         lab.mend("m2")
 
 
+@pytest.mark.long
 def test_force_forgets_a_machine_that_does_not_answer(lab, make):
     asyncio.run(make().create(node("m2")))
     lab.power_off("m2")
