@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,9 +10,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
+
+import httpx
 
 from labs.images import Image
 from labs.libvirt.host import BRIDGE, Host
@@ -111,11 +113,9 @@ class Domain:
             AssertionError: That is not so in time, or cloud-init reports an error.
         """
         address = wait_for(f"lease of {self.name}", lambda: lab.leases().get(self.mac), within_s)
-        ask = ("curl", "--silent", "--max-time", "5", f"http://{address}:8000/result.json")
-        # Refused until the server runs, and not found until cloud-init is done.
-        answer = wait_for(
-            f"cloud-init of {self.name}", lambda: _result(lab.command(*ask)), within_s
-        )
+        with lab.network.entered(), httpx.Client(trust_env=False, timeout=5) as client:
+            ask = partial(_result, client, f"http://{address}:8000/result.json")
+            answer = wait_for(f"cloud-init of {self.name}", ask, within_s)
         assert answer["errors"] == []
         return address
 
@@ -173,6 +173,10 @@ def _seed_folder(domain: Domain) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _result(command: tuple[str, ...]) -> dict[str, Any] | None:
-    text = subprocess.run(command, capture_output=True, text=True).stdout
-    return json.loads(text)["v1"] if text.startswith("{") else None
+def _result(client: httpx.Client, url: str) -> dict[str, Any] | None:
+    """Refused until the server runs, and not found until cloud-init is done."""
+    try:
+        answer = client.get(url)
+    except httpx.TransportError:
+        return None
+    return answer.json()["v1"] if answer.is_success else None
