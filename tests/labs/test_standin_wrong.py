@@ -38,6 +38,7 @@ def expected(name: str) -> str:
     return (CASES / name).with_suffix(".txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", names("aws"))
 def test_aws_refuses_it_with_exactly_these_lines(name, amazon, aws, monkeypatch):
     for variable, value in amazon.items():

@@ -365,6 +365,7 @@ def test_a_revoked_node_gets_no_further_certificate(machine, pool):
     assert [line.get("reason") for line in audit(pool, machine.name)] == [None, "revoked"]
 
 
+@pytest.mark.long
 def test_a_node_that_was_purged_after_its_certificate_had_ended_rejoins(machine, pool):
     machine.join()
     machine.start()
