@@ -10,7 +10,7 @@ import pytest
 from structure.repository import modules
 
 ORDER = (
-    ("errors", "home"),
+    ("errors", "home", "standby"),
     ("declaration",),
     ("plan",),
     ("bootstrap",),

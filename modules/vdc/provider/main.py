@@ -1,26 +1,10 @@
-"""``pulumi-resource-vdc``: what must happen before anything else is imported."""
+"""``pulumi-resource-vdc``: see :mod:`vdc.provider.begin`."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-
-from vdc.provider.protocol import without_sdk
+from vdc.standby.run import run
 
 
 def main() -> None:
-    """Console script ``pulumi-resource-vdc``."""
-    without_sdk()
-    # Else gRPC writes to what a driver's child, such as ssh, was to say why it failed.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
-    # What httpx imports for its own command line, when it can: rich, pygments, click.
-    sys.modules["httpx._main"] = None  # type: ignore[assignment]
-    from vdc.provider.serving import serve
-
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    asyncio.run(serve(arguments[-1] if arguments else None))
-
-
-if __name__ == "__main__":
-    main()
+    """Console script ``pulumi-resource-vdc``: in the engine's standby where there is one."""
+    run("vdc.provider.begin")

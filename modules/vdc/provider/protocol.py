@@ -15,17 +15,13 @@ _PACKAGES = ("pulumi", "pulumi.runtime")
 def without_sdk() -> None:
     """Puts empty packages in the places of the SDK's, below which the protocol is still found.
 
-    For a process of its own, before anything of Pulumi is imported. The SDK itself cannot be used
-    there until :func:`with_sdk`.
+    For a process of its own, in which the SDK itself cannot be used. Where that is imported, as in
+    a standby, nothing is to be gained any more.
     """
+    if _PACKAGES[0] in sys.modules:
+        return
     for name in _PACKAGES:
         spec = find_spec(name)
         if spec is None:
             raise ModuleNotFoundError(name=name)
         sys.modules[name] = module_from_spec(spec)
-
-
-def with_sdk() -> None:
-    """Takes the empty packages away again, so that the next import is that of the SDK."""
-    for name in _PACKAGES:
-        sys.modules.pop(name, None)

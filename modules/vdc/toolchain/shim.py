@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 NAME = HOST.engine
 _MARK = "# Written by `vdc toolchain install`."
+# What the engine will have imported, the program's part first: it is asked for first.
+_AWAITED = (
+    "vdc.toolchain.runner",
+    "vdc.declaration.loader",
+    "vdc.sites.datacenter",
+    "vdc.provider.begin",
+)
 
 
 def official(pulumi: Found) -> Found | None:
@@ -73,7 +80,13 @@ def _place() -> Path:
 def _text(host: Found) -> str:
     # Ours is told its interpreter; the official one learns it from the project's file.
     command = shlex.join([str(host.path), *([sys.executable] if host.source == "build" else ())])
-    return f'#!/bin/sh\n{_MARK}\nexec {command} "$@"\n'
+    standby = shlex.join([sys.executable, "-P", "-u", "-m", "vdc.standby.serve"])
+    return (
+        f"#!/bin/sh\n{_MARK}\n"
+        # In a session of its own: the engine ends what is in that of a plugin together with it.
+        f"(setsid {standby} $PPID {' '.join(_AWAITED)} </dev/null >/dev/null 2>&1 &)\n"
+        f'exec {command} "$@"\n'
+    )
 
 
 def _read(program: Path) -> str:

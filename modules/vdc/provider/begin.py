@@ -1,0 +1,34 @@
+"""The provider's process: what must happen before anything else is imported."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from vdc.provider.protocol import without_sdk
+
+
+def prepare() -> None:
+    """Imports what a provider begins with."""
+    _settle()
+    from vdc.provider import registry, serving  # noqa: F401
+
+    registry.prepare()
+
+
+def main() -> None:
+    """Serves until the engine ends it or is gone."""
+    _settle()
+    from vdc.provider.serving import serve
+
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    asyncio.run(serve(arguments[-1] if arguments else None))
+
+
+def _settle() -> None:
+    without_sdk()
+    # Else gRPC writes to what a driver's child, such as ssh, was to say why it failed.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    # What httpx imports for its own command line, when it can: rich, pygments, click.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]

@@ -1,0 +1,180 @@
+"""The standby of one engine: ``python -m vdc.standby.serve ENGINE MODULE...``.
+
+ENGINE is the engine's process. The standby lives as long as the engine and what it forked. Where it
+cannot be, or fails, the engine's processes do their work as if none had been meant to be there.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, is_ours, process
+
+# Commands of Pulumi that have programs and providers run.
+_WORTH_IT = frozenset({"up", "update", "preview", "pre", "destroy", "down", "refresh"})
+_HIGHEST_DESCRIPTOR = 256  # a standby holds a handful
+
+
+def serve(engine: int, modules: Sequence[str]) -> None:
+    """Imports the modules, and forks whenever a process of the engine asks; ends with the engine.
+
+    It answers between imports: what a fork lacks by then, it imports itself. A module with a
+    function ``prepare`` has more to import, of which it tells by that.
+
+    Raises:
+        OSError: The engine is gone, or has a standby.
+    """
+    of = process(engine)
+    if not _WORTH_IT.intersection(of.words):
+        return
+    with socket.socket(socket.AF_UNIX, KIND) as listener:
+        listener.bind(of.address)
+        listener.listen()
+        standby = _Standby(engine, listener)
+        gc.disable()  # nothing of what is imported is ever garbage
+        for name in modules:
+            module = import_module(name)
+            getattr(module, "prepare", lambda: None)()
+            standby.answer(0)
+        gc.freeze()
+        while standby.is_needed:
+            standby.answer(None)
+
+
+class _Standby:
+    """Forks for those who connect."""
+
+    def __init__(self, engine: int, listener: socket.socket) -> None:
+        self._events = selectors.DefaultSelector()  # each with what is to be done about it
+        self._listener = listener
+        self._on(listener, self._greet)
+        self._engine_lives = True
+        self._forks = 0
+        ended = os.pidfd_open(engine)
+
+        def outlive() -> None:
+            # Its processes know, and end by themselves.
+            self._events.unregister(ended)
+            self._engine_lives = False
+
+        self._on(ended, outlive)
+
+    @property
+    def is_needed(self) -> bool:
+        return self._engine_lives or self._forks > 0
+
+    def answer(self, seconds: float | None) -> None:
+        """Does one thing that is to be done; waits so long, or until there is one."""
+        for key, _ in self._events.select(seconds)[:1]:  # it may be the end of the others
+            key.data()
+
+    def _on(self, source: Any, action: Callable[[], None]) -> None:
+        self._events.register(source, selectors.EVENT_READ, action)
+
+    def _greet(self) -> None:
+        peer, _ = self._listener.accept()
+        if is_ours(peer):
+            self._on(peer, lambda: self._fork(peer))
+        else:
+            peer.close()
+
+    def _fork(self, peer: socket.socket) -> None:
+        self._events.unregister(peer)
+        said, descriptors, _, _ = socket.recv_fds(peer, LONGEST, DESCRIPTORS)
+        request = json.loads(said) if said else {}
+        # A fork has only the thread that forks, and whatever another one held stays held.
+        alone = len(list(Path("/proc/self/task").iterdir())) == 1
+        if not alone or request.get("prefix") != sys.prefix:
+            peer.close()
+        elif fork := os.fork():
+            _tell(peer, fork)
+            self._watch(fork, peer)
+        else:
+            _become(request, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _watch(self, fork: int, peer: socket.socket) -> None:
+        """Until the fork ends, by itself or because the process that asked for it has."""
+        ended = os.pidfd_open(fork)
+
+        def left() -> None:
+            self._events.unregister(peer)
+            os.kill(fork, signal.SIGKILL)
+
+        def over() -> None:
+            self._events.unregister(ended)
+            if peer in self._events.get_map():
+                self._events.unregister(peer)
+            os.close(ended)
+            _, status = os.waitpid(fork, 0)
+            _tell(peer, os.waitstatus_to_exitcode(status))
+            peer.close()
+            self._forks -= 1
+
+        self._on(peer, left)
+        self._on(ended, over)
+        self._forks += 1
+
+
+def _tell(peer: socket.socket, number: int) -> None:
+    with suppress(OSError):  # nobody is there any more, which is seen in its turn
+        peer.send(str(number).encode())
+
+
+def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """What the process that asked would have been."""
+    code = 1
+    try:
+        _take_places(request["descriptors"], descriptors)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.chdir(request["folder"])
+        sys.argv = request["arguments"]
+        gc.enable()
+        import_module(request["module"]).main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        # What the standby would do at its own end is none of a fork's business.
+        os._exit(code)
+
+
+def _take_places(places: list[int], descriptors: list[int]) -> None:
+    """Gives descriptors the numbers they have there, and closes all others."""
+    aside = [os.dup2(held, _HIGHEST_DESCRIPTOR + held) for held in descriptors]
+    os.closerange(0, _HIGHEST_DESCRIPTOR)
+    for place, held in zip(places, aside, strict=True):
+        os.dup2(held, place)
+    os.closerange(_HIGHEST_DESCRIPTOR, 2 * _HIGHEST_DESCRIPTOR)
+
+
+def main() -> None:
+    """Ends without a word, whatever happens."""
+    # A shell has what it starts in the background ignore these.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    try:
+        serve(int(sys.argv[1]), sys.argv[2:])
+    finally:
+        os._exit(0)  # tidying up after all those modules takes longer than all else here
+
+
+if __name__ == "__main__":
+    main()
