@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
 
 from vdc.provider.protocol import without_sdk
 
 
-def prepare() -> None:
-    """Imports what a provider begins with."""
+def prepare() -> Iterator[None]:
+    """Imports what a provider begins with; yields after each part."""
     _settle()
     from vdc.provider import registry, serving  # noqa: F401
 
-    registry.prepare()
+    yield
+    yield from registry.prepare()
 
 
 def main() -> None:

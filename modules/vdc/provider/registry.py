@@ -75,7 +75,11 @@ def maker(token: str) -> Maker | None:
     return group
 
 
-def prepare() -> None:
-    """Imports what every data centre begins with, in the order in which it is asked for."""
+def prepare() -> Iterator[None]:
+    """Imports what every data centre begins with, in the order in which it is asked for.
+
+    Yields after each, for whoever has something else to do between.
+    """
     for name in ("authority", "node_group", "cluster", "service"):
         _resources(name)
+        yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -31,17 +31,17 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     Args:
         maker: Gives what makes a type's handler, by token; None for a type that is not served.
-        prepare: Called in a thread while nothing is asked for yet.
+        prepare: Gone through in a thread while nothing is asked for yet.
     """
 
     def __init__(
         self,
         maker: Callable[[str], Callable[[], Resource[Any]] | None],
-        prepare: Callable[[], None] = lambda: None,
+        prepare: Callable[[], Iterable[None]] = tuple,
     ) -> None:
         self._maker = maker
         self._prepare = prepare
-        self._preparing: asyncio.Task[None] | None = None
+        self._preparing: asyncio.Task[Any] | None = None
         self._resources: dict[str, Resource[Any]] = {}
         self._stopping = asyncio.Event()
 
@@ -64,7 +64,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def Invoke(self, _request: Any, _context: Context) -> Any:  # noqa: N802, D102
         # There are no functions: a language host that asks for one wants the provider to be up,
         # and has a program to import before it asks for anything else.
-        self._preparing = self._preparing or asyncio.create_task(asyncio.to_thread(self._prepare))
+        self._preparing = self._preparing or asyncio.create_task(
+            asyncio.to_thread(lambda: list(self._prepare()))
+        )
         return provider_pb2.InvokeResponse()
 
     async def CheckConfig(self, request: Any, _context: Context) -> Any:  # noqa: N802, D102

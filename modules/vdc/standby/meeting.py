@@ -8,6 +8,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+ADDRESS = "vdc-standby"
+"""What every standby's address begins with, before the engine's number and beginning."""
+
 KIND = socket.SOCK_SEQPACKET
 """One message is one packet, with the descriptors that belong to it."""
 
@@ -31,7 +34,7 @@ class Process:
     @property
     def address(self) -> str:
         """That of its standby: abstract, so that nothing is left of it when it ends."""
-        return f"\0vdc-standby-{self.number}-{self.began}"
+        return f"\0{ADDRESS}-{self.number}-{self.began}"
 
     @property
     def words(self) -> list[str]:

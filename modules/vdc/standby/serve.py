@@ -30,8 +30,8 @@ _HIGHEST_DESCRIPTOR = 256  # a standby holds a handful
 def serve(engine: int, modules: Sequence[str]) -> None:
     """Imports the modules, and forks whenever a process of the engine asks; ends with the engine.
 
-    It answers between imports: what a fork lacks by then, it imports itself. A module with a
-    function ``prepare`` has more to import, of which it tells by that.
+    It answers between imports: what a fork lacks by then, it imports itself. A module that has more
+    to import offers an iterator ``prepare``, which yields after each part.
 
     Raises:
         OSError: The engine is gone, or has a standby.
@@ -46,11 +46,11 @@ def serve(engine: int, modules: Sequence[str]) -> None:
         gc.disable()  # nothing of what is imported is ever garbage
         for name in modules:
             module = import_module(name)
-            getattr(module, "prepare", lambda: None)()
-            standby.answer(0)
+            for _ in getattr(module, "prepare", lambda: [None])():
+                standby.answer_all()
         gc.freeze()
         while standby.is_needed:
-            standby.answer(None)
+            standby.answer()
 
 
 class _Standby:
@@ -75,10 +75,17 @@ class _Standby:
     def is_needed(self) -> bool:
         return self._engine_lives or self._forks > 0
 
-    def answer(self, seconds: float | None) -> None:
-        """Does one thing that is to be done; waits so long, or until there is one."""
-        for key, _ in self._events.select(seconds)[:1]:  # it may be the end of the others
+    def answer(self, seconds: float | None = None) -> bool:
+        """Does one thing when there is one, within these seconds; whether it did."""
+        events = self._events.select(seconds)
+        for key, _ in events[:1]:  # which may be the end of the others
             key.data()
+        return bool(events)
+
+    def answer_all(self) -> None:
+        """Does what there is to do by now."""
+        while self.answer(0):
+            pass
 
     def _on(self, source: Any, action: Callable[[], None]) -> None:
         self._events.register(source, selectors.EVENT_READ, action)

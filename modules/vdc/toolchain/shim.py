@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vdc.standby.meeting import ADDRESS
 from vdc.toolchain.found import Found, Source
 from vdc.toolchain.pins import HOST
 
@@ -83,8 +84,10 @@ def _text(host: Found) -> str:
     standby = shlex.join([sys.executable, "-P", "-u", "-m", "vdc.standby.serve"])
     return (
         f"#!/bin/sh\n{_MARK}\n"
-        # In a session of its own: the engine ends what is in that of a plugin together with it.
-        f"(setsid {standby} $PPID {' '.join(_AWAITED)} </dev/null >/dev/null 2>&1 &)\n"
+        # Once, though an engine starts two hosts; and in a session of its own, since it ends all of
+        # a plugin's group.
+        f"grep -qsF @{ADDRESS}-$PPID- /proc/net/unix ||\n"
+        f"    (setsid {standby} $PPID {' '.join(_AWAITED)} </dev/null >/dev/null 2>&1 &)\n"
         f'exec {command} "$@"\n'
     )
 
