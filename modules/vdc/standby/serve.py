@@ -154,7 +154,10 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         import_module(request["module"]).main()
         code = 0
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is None or isinstance(end.code, int):
+            code = end.code or 0
+        else:
+            sys.stderr.write(f"{end.code}\n")
     except BaseException:
         traceback.print_exc()
     finally:
