@@ -9,12 +9,14 @@ The public Python API, for a Pulumi program of one's own::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 __all__ = ["Datacenter", "__version__", "load"]
 
+# As in `typing`, which takes longer to import than all that some processes need.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from vdc.declaration import load
     from vdc.sites.datacenter import Datacenter
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from e2e.eventually import eventually
-from vdc.standby.meeting import KIND, process
+from vdc.standby.meeting import KIND, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,13 +105,17 @@ class Engine:
         return child
 
     @property
+    def address(self) -> str:
+        return of(self.process.pid)[0]
+
+    @property
     def has_standby(self) -> bool:
         return self.sockets > 0
 
     @property
     def sockets(self) -> int:
         """That of a standby, and one for each process that is connected to it."""
-        name = process(self.process.pid).address.replace("\0", "@")
+        name = self.address.replace("\0", "@")
         return Path("/proc/net/unix").read_text().count(f"{name}\n")
 
     def work(self, *words: str, **environment: str) -> Child:
@@ -173,7 +177,7 @@ def test_a_fork_has_the_descriptors_of_a_language_host(engine: Engine) -> None:
     asked, answered = engine.folder / "asked", engine.folder / "answered"
     asked.write_text("a question")
     then = "os.write(4, os.read(3, 99))"
-    shell = 'exec "$0" -c "$1" 3<asked 4>answered'
+    shell = '"$0" -c "$1" 3<asked 4>answered; exit $?'  # which is not the engine, nor is a host
     child = engine.begin("sh", "-c", shell, sys.executable, ASK, THEN=then)
     assert child.said["descriptors"] == [0, 1, 2, 3, 4]
     assert child.code == 0
@@ -235,7 +239,7 @@ def test_the_standby_ends_with_its_engine(engine: Engine) -> None:
 def test_a_fork_that_goes_on_without_its_engine_is_waited_for(engine: Engine) -> None:
     """As a provider does, which knows itself when its engine is gone."""
     standby = engine.stand_by("work")
-    address = process(engine.process.pid).address
+    address = engine.address
     last = engine.folder / "last"
     os.mkfifo(last)
     child = engine.work(THEN="open('last').read(); print('finished')")
@@ -309,7 +313,7 @@ def test_another_users_socket_is_not_spoken_to(engine: Engine) -> None:
         "s.bind(sys.argv[1].replace('@', chr(0))); s.listen(); p, _ = s.accept();"
         "print(p.recv(99) or 'nothing', flush=True)"
     )
-    address = process(engine.process.pid).address.replace("\0", "@")
+    address = engine.address.replace("\0", "@")
     thief = engine.begin(sys.executable, "-c", take, address)
     eventually("it listens", lambda: engine.has_standby)
     assert engine.stand_by("work").code == 0
@@ -321,7 +325,7 @@ def test_another_users_socket_is_not_spoken_to(engine: Engine) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
 def test_another_user_is_not_answered(engine: Engine) -> None:
     engine.stand_by("work")
-    address = process(engine.process.pid).address
+    address = engine.address
     other = (
         "import os, socket, sys; os.setuid(65534); s = socket.socket(1, 5);"
         "s.connect(sys.argv[1].replace('@', chr(0))); print(s.recv(99) or 'nothing', flush=True)"
@@ -366,4 +370,4 @@ def _part(parts: TextIO) -> int:
 
 def test_nothing_is_asked_of_a_process_that_is_no_engine() -> None:
     with socket.socket(socket.AF_UNIX, KIND) as none, pytest.raises(ConnectionRefusedError):
-        none.connect(process(os.getpid()).address)
+        none.connect(of(os.getpid())[0])

@@ -1,12 +1,14 @@
-"""Where an engine's standby and the processes of that engine meet."""
+"""Where an engine's standby and the processes of that engine meet.
+
+Imported before anything else by processes that are in a hurry: without what takes long to import,
+which `pathlib` does.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
-import struct
-from dataclasses import dataclass
-from pathlib import Path
+import sys
 
 ADDRESS = "vdc-standby"
 """What every standby's address begins with, before the engine's number and beginning."""
@@ -20,41 +22,25 @@ LONGEST = 1 << 20
 DESCRIPTORS = 5
 """Standard input, output, error, and the two on which a language host speaks with a program."""
 
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: process, user, group
+_CREDENTIALS_BYTES = 12  # struct ucred: process, user, group
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process that lives: its number, its parent's, and when it began, in ticks since boot."""
+def of(process: int) -> tuple[str, int]:
+    """The address of a process's standby, and the number of the process's parent.
 
-    number: int
-    parent: int
-    began: int
-
-    @property
-    def address(self) -> str:
-        """That of its standby: abstract, so that nothing is left of it when it ends."""
-        return f"\0{ADDRESS}-{self.number}-{self.began}"
-
-    @property
-    def words(self) -> list[str]:
-        """Its command line."""
-        return Path(f"/proc/{self.number}/cmdline").read_text(errors="replace").split("\0")
-
-
-def process(number: int) -> Process:
-    """What is known of one (proc_pid_stat(5)).
+    The address is abstract, so that nothing is left of it, and tells apart processes which have the
+    same number one after the other.
 
     Raises:
-        OSError: There is none.
+        OSError: There is no such process.
     """
-    text = Path(f"/proc/{number}/stat").read_text(errors="replace")
-    fields = text.rpartition(")")[2].split()  # after the name, which may hold anything
-    return Process(number, int(fields[1]), int(fields[19]))
+    with open(f"/proc/{process}/stat", errors="replace") as file:  # noqa: PTH123
+        fields = file.read().rpartition(")")[2].split()  # after the name, which may hold anything
+    parent, began = int(fields[1]), fields[19]  # began: ticks since the boot (proc_pid_stat(5))
+    return f"\0{ADDRESS}-{process}-{began}", parent
 
 
 def is_ours(peer: socket.socket) -> bool:
     """Whether the process at the other end is of the same user; any could take the address."""
-    told = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, _ = _CREDENTIALS.unpack(told)
-    return bool(user == os.geteuid())
+    told = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS_BYTES)
+    return int.from_bytes(told[4:8], sys.byteorder) == os.geteuid()

@@ -10,12 +10,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
 
-from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, Process, is_ours, process
+from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, is_ours, of
 
 
 def run(module: str) -> None:
@@ -46,39 +44,36 @@ def _is_open(descriptor: int) -> bool:
 
 def _fork(standby: socket.socket, module: str, descriptors: list[int]) -> int | None:
     """The process that works for this one; None when there will be none."""
+    parent = os.getppid()
+    while parent > 1:  # the engine is the parent of a provider, and of a program's host
+        try:
+            address, parent = of(parent)
+        except OSError:
+            return None  # it has just ended
+        try:
+            standby.connect(address)
+        except OSError:
+            continue  # it is not the engine, or the engine has none
+        return _answer(standby, module, descriptors)
+    return None
+
+
+def _answer(standby: socket.socket, module: str, descriptors: list[int]) -> int | None:
     request = {
         "prefix": sys.prefix,
         "module": module,
         "arguments": sys.argv,
-        "folder": str(Path.cwd()),
+        "folder": os.getcwd(),  # noqa: PTH109, as pathlib takes long to import
         "environment": dict(os.environ),
         "descriptors": descriptors,
     }
-    for ancestor in _ancestors():
-        try:
-            standby.connect(ancestor.address)
-        except OSError:
-            continue  # it is not the engine, or the engine has none
-        try:
-            if is_ours(standby):
-                socket.send_fds(standby, [json.dumps(request).encode()], descriptors)
-                return int(standby.recv(LONGEST) or 0) or None
-        except OSError:
-            pass  # it has ended, or the environment is larger than a packet
+    if not is_ours(standby):
         return None
-    return None
-
-
-def _ancestors() -> Iterator[Process]:
-    """From the parent up; the engine is the provider's, and the parent of a program's host."""
-    number = os.getppid()
-    while number > 1:
-        try:
-            ancestor = process(number)
-        except OSError:
-            return
-        yield ancestor
-        number = ancestor.parent
+    try:
+        socket.send_fds(standby, [json.dumps(request).encode()], descriptors)
+        return int(standby.recv(LONGEST) or 0) or None
+    except OSError:
+        return None  # it has ended, or the environment is larger than a packet
 
 
 def _followed(standby: socket.socket, fork: int) -> int:

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, is_ours, process
+from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, is_ours, of
 
 # Commands of Pulumi that have programs and providers run.
 _WORTH_IT = frozenset({"up", "update", "preview", "pre", "destroy", "down", "refresh"})
@@ -36,11 +36,12 @@ def serve(engine: int, modules: Sequence[str]) -> None:
     Raises:
         OSError: The engine is gone, or has a standby.
     """
-    of = process(engine)
-    if not _WORTH_IT.intersection(of.words):
+    address, _ = of(engine)
+    words = Path(f"/proc/{engine}/cmdline").read_text(errors="replace").split("\0")
+    if not _WORTH_IT.intersection(words):
         return
     with socket.socket(socket.AF_UNIX, KIND) as listener:
-        listener.bind(of.address)
+        listener.bind(address)
         listener.listen()
         standby = _Standby(engine, listener)
         gc.disable()  # nothing of what is imported is ever garbage
