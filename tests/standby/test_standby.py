@@ -17,6 +17,8 @@ import pytest
 
 from e2e.eventually import eventually
 from vdc.standby.meeting import KIND, of
+from vdc.toolchain import shim
+from vdc.toolchain.found import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +119,16 @@ class Engine:
         """That of a standby, and one for each process that is connected to it."""
         name = self.address.replace("\0", "@")
         return Path("/proc/net/unix").read_text().count(f"{name}\n")
+
+    @property
+    def standbys(self) -> list[psutil.Process]:
+        """All that live, whoever has started them."""
+        words = ["vdc.standby.serve", str(self.process.pid)]
+        return [
+            each
+            for each in psutil.process_iter(["cmdline"])
+            if (each.info["cmdline"] or [])[4:6] == words
+        ]
 
     def work(self, *words: str, **environment: str) -> Child:
         """Starts what has its work done in the standby where there is one."""
@@ -333,6 +345,24 @@ def test_another_user_is_not_answered(engine: Engine) -> None:
     asked = engine.begin(sys.executable, "-c", other, address.replace("\0", "@"))
     assert asked.code == 0
     assert asked.out.read_text() == "nothing\n"
+
+
+def test_an_engine_that_starts_its_language_hosts_has_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, place = engine.folder / "host", engine.folder / shim.NAME
+    host.write_text("#!/bin/sh\necho $1\n")
+    host.chmod(0o755)
+    monkeypatch.setattr(shim, "_place", lambda: place)
+    assert shim.install(Found(shim.NAME, "", host, "path")).ok
+    first = engine.begin(str(place), "first")
+    eventually("it is there", lambda: engine.has_standby)
+    second = engine.begin(str(place), "second")
+    assert (first.code, second.code) == (0, 0)
+    assert (first.out.read_text(), second.out.read_text()) == ("first\n", "second\n")
+    assert len(engine.standbys) == 1
+    # The engine ends a plugin by ending its process group.
+    assert os.getsid(engine.standbys[0].pid) == engine.standbys[0].pid
 
 
 def test_one_standby_is_enough(engine: Engine) -> None:

@@ -8,3 +8,7 @@ from vdc.standby.run import run
 def main() -> None:
     """Console script ``pulumi-resource-vdc``: in the engine's standby where there is one."""
     run("vdc.provider.begin")
+
+
+if __name__ == "__main__":
+    main()
