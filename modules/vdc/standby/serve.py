@@ -49,7 +49,6 @@ def serve(engine: int, modules: Sequence[str]) -> None:
             module = import_module(name)
             for _ in getattr(module, "prepare", lambda: [None])():
                 standby.answer_all()
-        gc.freeze()
         while standby.is_needed:
             standby.answer()
 
@@ -151,6 +150,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
         sys.argv = request["arguments"]
+        gc.freeze()  # nor need a fork look through it
         gc.enable()
         import_module(request["module"]).main()
         code = 0
