@@ -14,9 +14,10 @@ mkdir -p "$folder"
 cd "$folder"
 
 agents=
+asking=
 end() {
-  # shellcheck disable=SC2086 # a list of process ids
-  kill -KILL $agents 2>/dev/null || true
+  # shellcheck disable=SC2086 # lists of process ids
+  kill -KILL $asking $agents 2>/dev/null || true
   wait
   # As root, an agent mounts its tasks' secrets.
   grep -o " $folder/[^ ]* " /proc/mounts 2>/dev/null | xargs -r umount || true
@@ -130,6 +131,10 @@ plugin "raw_exec" {
 CONFIG
   } >"$name.hcl"
   agent "$name"
+  # Asked something through its own API it says at once that it is ready, and else within ten seconds:
+  # without this the script would be slower, by chance.
+  until_true nomad operator api -address "https://127.0.0.1:$first" /v1/status/leader &
+  asking="$asking $!"
 done
 
 ready() {

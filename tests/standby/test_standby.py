@@ -398,6 +398,20 @@ def _part(parts: TextIO) -> int:
     return os.write(parts.fileno(), b"is imported\n")
 
 
+def test_what_is_asked_for_is_not_imported_any_further(engine: Engine) -> None:
+    part = engine.folder / "part"
+    os.mkfifo(part)
+    more = "\ndef prepare():\n    for _ in open('part'):\n        yield\n    import rarely\n"
+    (engine.folder / "work.py").write_text(WORK + more)
+    engine.stand_by("work")
+    child = engine.work()
+    with part.open("w") as parts, pytest.raises(BrokenPipeError):
+        while True:  # until nothing more is imported
+            _part(parts)
+    assert not child.said["imported"]
+    assert not engine.work().said["imported"]
+
+
 def test_nothing_is_asked_of_a_process_that_is_no_engine() -> None:
     with socket.socket(socket.AF_UNIX, KIND) as none, pytest.raises(ConnectionRefusedError):
         none.connect(of(os.getpid())[0])

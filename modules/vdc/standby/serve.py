@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -30,8 +30,8 @@ _HIGHEST_DESCRIPTOR = 256  # a standby holds a handful
 def serve(engine: int, modules: Sequence[str]) -> None:
     """Imports the modules, and forks whenever a process of the engine asks; ends with the engine.
 
-    It answers between imports: what a fork lacks by then, it imports itself. A module that has more
-    to import offers an iterator ``prepare``, which yields after each part.
+    It answers between imports: what a fork lacks by then, it imports itself. A module that needs
+    more later offers an iterator ``prepare``, which imports it and yields after each part.
 
     Raises:
         OSError: The engine is gone, or has a standby.
@@ -46,15 +46,27 @@ def serve(engine: int, modules: Sequence[str]) -> None:
         standby = _Standby(engine, listener)
         gc.disable()  # nothing of what is imported is ever garbage
         for name in modules:
-            module = import_module(name)
-            for _ in getattr(module, "prepare", lambda: [None])():
+            for _ in _parts(name):
                 standby.answer_all()
+                if name in standby.asked_for:
+                    break  # and its fork imports the rest
         while standby.is_needed:
             standby.answer()
 
 
+def _parts(name: str) -> Iterator[None]:
+    yield  # it may be asked for by now
+    module = import_module(name)
+    yield
+    yield from getattr(module, "prepare", tuple)()
+
+
 class _Standby:
-    """Forks for those who connect."""
+    """Forks for those who connect.
+
+    Attributes:
+        asked_for: The modules whose work is done in a fork.
+    """
 
     def __init__(self, engine: int, listener: socket.socket) -> None:
         self._events = selectors.DefaultSelector()  # each with what is to be done about it
@@ -62,6 +74,7 @@ class _Standby:
         self._on(listener, self._greet)
         self._engine_lives = True
         self._forks = 0
+        self.asked_for: set[str] = set()
         ended = os.pidfd_open(engine)
 
         def outlive() -> None:
@@ -106,6 +119,7 @@ class _Standby:
         if not alone or request.get("prefix") != sys.prefix:
             peer.close()
         elif fork := os.fork():
+            self.asked_for.add(request["module"])
             _tell(peer, fork)
             self._watch(fork, peer)
         else:

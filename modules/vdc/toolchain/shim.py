@@ -24,13 +24,8 @@ if TYPE_CHECKING:
 
 NAME = HOST.engine
 _MARK = "# Written by `vdc toolchain install`."
-# What the engine will have imported, the program's part first: it is asked for first.
-_AWAITED = (
-    "vdc.toolchain.runner",
-    "vdc.declaration.loader",
-    "vdc.sites.datacenter",
-    "vdc.provider.begin",
-)
+# What an engine starts, in the order in which it does.
+_AWAITED = ("vdc.toolchain.runner", "vdc.provider.begin")
 
 
 def official(pulumi: Found) -> Found | None:
