@@ -79,10 +79,10 @@ def _text(host: Found) -> str:
     standby = shlex.join([sys.executable, "-P", "-u", "-m", "vdc.standby.serve"])
     return (
         f"#!/bin/sh\n{_MARK}\n"
-        # Once, though an engine starts two hosts; and in a session of its own, since it ends all of
-        # a plugin's group.
-        f"grep -qsF @{ADDRESS}-$PPID- /proc/net/unix ||\n"
-        f"    (setsid {standby} $PPID {' '.join(_AWAITED)} </dev/null >/dev/null 2>&1 &)\n"
+        # Once, though an engine starts two hosts; and in a session of its own, for the engine ends
+        # all of a plugin's group.
+        f"( (grep -qF @{ADDRESS}-$PPID- /proc/net/unix ||\n"
+        f"    exec setsid {standby} $PPID {' '.join(_AWAITED)}) </dev/null >/dev/null 2>&1 &)\n"
         f'exec {command} "$@"\n'
     )
 
