@@ -78,11 +78,17 @@ class Child:
 
 @dataclass
 class Engine:
-    """A process whose children are what a test starts."""
+    """A process whose children are what a test starts.
+
+    Attributes:
+        started: All children.
+        awaiting: The standbys of them, which end by themselves when all else has.
+    """
 
     process: subprocess.Popen[str]
     folder: Path
-    started: list[int] = field(default_factory=list)
+    started: set[int] = field(default_factory=set)
+    awaiting: set[int] = field(default_factory=set)
 
     def told(self, asked: dict[str, Any]) -> str:
         """What it answers."""
@@ -96,13 +102,15 @@ class Engine:
         """Starts a child."""
         out = self.folder / f"{len(self.started)}.out"
         asked = {"words": words, "out": str(out), "environment": environment}
-        self.started.append(int(self.told(asked)))
-        return Child(self, self.started[-1], out)
+        child = Child(self, int(self.told(asked)), out)
+        self.started.add(child.number)
+        return child
 
     def stand_by(self, *modules: str) -> Child:
         """Starts a standby; returns when it is there, or has ended."""
         words = "-P", "-u", "-m", "vdc.standby.serve", str(self.process.pid), *modules
         child = self.begin(sys.executable, *words)
+        self.awaiting.add(child.number)
         eventually("it is there", lambda: not child.lives or self.has_standby)
         return child
 
@@ -165,9 +173,10 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     yield engine
     engine.process.kill()
     engine.process.communicate()
-    for number in engine.started:
+    for number in engine.started - engine.awaiting:
         if _lives(number):
             os.kill(number, signal.SIGKILL)
+    eventually("all have ended", lambda: not any(map(_lives, engine.awaiting)))
 
 
 def test_a_fork_is_what_the_process_would_have_been(engine: Engine) -> None:
