@@ -6,25 +6,21 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import psutil
 import pytest
 
 from e2e.eventually import eventually
-from vdc.standby.meeting import KIND, of
+from standby.children import ASK, Child, Engine, lives, started
+from vdc.standby.meeting import KIND
 from vdc.toolchain import shim
 from vdc.toolchain.found import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENGINE = Path(__file__).with_name("engine.py")
-ASK = "from vdc.standby.run import run; run('work')"
 WORK = """
 import json, os, signal, sys
 
@@ -43,128 +39,6 @@ def main():
 """
 
 
-@dataclass
-class Child:
-    """A process that the engine has started."""
-
-    engine: Engine
-    number: int
-    out: Path
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """What it found where it works, once it says so."""
-        text = eventually(self.complaint or "it speaks", self._line)
-        found: dict[str, Any] = json.loads(text)
-        return found
-
-    def _line(self) -> str | None:
-        text = self.out.read_text()
-        return text if text.endswith("\n") else None
-
-    @property
-    def complaint(self) -> str:
-        return self.out.with_suffix(".error").read_text()
-
-    @property
-    def code(self) -> int:
-        """How it ended, once it has."""
-        return int(self.engine.told({"wait": self.number}))
-
-    @property
-    def lives(self) -> bool:
-        return _lives(self.number)
-
-
-@dataclass
-class Engine:
-    """A process whose children are what a test starts.
-
-    Attributes:
-        started: All children.
-        awaiting: The standbys of them, which end by themselves when all else has.
-    """
-
-    process: subprocess.Popen[str]
-    folder: Path
-    started: set[int] = field(default_factory=set)
-    awaiting: set[int] = field(default_factory=set)
-
-    def told(self, asked: dict[str, Any]) -> str:
-        """What it answers."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline()
-
-    def begin(self, *words: str, **environment: str) -> Child:
-        """Starts a child."""
-        out = self.folder / f"{len(self.started)}.out"
-        asked = {"words": words, "out": str(out), "environment": environment}
-        child = Child(self, int(self.told(asked)), out)
-        self.started.add(child.number)
-        return child
-
-    def stand_by(self, *modules: str) -> Child:
-        """Starts a standby; returns when it is there, or has ended."""
-        words = "-P", "-u", "-m", "vdc.standby.serve", str(self.process.pid), *modules
-        child = self.begin(sys.executable, *words)
-        self.awaiting.add(child.number)
-        eventually("it is there", lambda: not child.lives or self.has_standby)
-        return child
-
-    @property
-    def address(self) -> str:
-        return of(self.process.pid)[0]
-
-    @property
-    def has_standby(self) -> bool:
-        return self.sockets > 0
-
-    @property
-    def sockets(self) -> int:
-        """That of a standby, and one for each process that is connected to it."""
-        name = self.address.replace("\0", "@")
-        return Path("/proc/net/unix").read_text().count(f"{name}\n")
-
-    @property
-    def standbys(self) -> list[psutil.Process]:
-        """All that live, whoever has started them."""
-        words = ["vdc.standby.serve", str(self.process.pid)]
-        return [
-            each
-            for each in psutil.process_iter(["cmdline"])
-            if (each.info["cmdline"] or [])[4:6] == words
-        ]
-
-    def work(self, *words: str, **environment: str) -> Child:
-        """Starts what has its work done in the standby where there is one."""
-        return self.begin(sys.executable, "-c", ASK, *words, **environment)
-
-
-def _lives(number: int) -> bool:
-    try:
-        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def started(folder: Path, command: str) -> Engine:
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    return Engine(
-        subprocess.Popen(
-            [sys.executable, str(ENGINE), command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env=environment,
-        ),
-        folder,
-    )
-
-
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     (tmp_path / "work.py").write_text(WORK)
@@ -174,9 +48,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.process.kill()
     engine.process.communicate()
     for number in engine.started - engine.awaiting:
-        if _lives(number):
+        if lives(number):
             os.kill(number, signal.SIGKILL)
-    eventually("all have ended", lambda: not any(map(_lives, engine.awaiting)))
+    eventually("all have ended", lambda: not any(map(lives, engine.awaiting)))
 
 
 def test_a_fork_is_what_the_process_would_have_been(engine: Engine) -> None:
@@ -212,7 +86,7 @@ def test_one_after_the_other_and_side_by_side(engine: Engine) -> None:
     assert engine.work().code == 0
     for child in waiting:
         os.kill(child.number, signal.SIGTERM)
-        assert child.code == 128 + signal.SIGTERM
+        assert child.code == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(
@@ -221,59 +95,64 @@ def test_one_after_the_other_and_side_by_side(engine: Engine) -> None:
         ("sys.exit()", 0, ""),
         ("sys.exit('no more')", 1, "no more"),
         ("raise ValueError('wrong')", 1, "ValueError: wrong"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL, ""),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, ""),
+        ("sys.stdout.close(); sys.exit(3)", 3, ""),
     ],
 )
 def test_a_process_ends_as_its_fork(then: str, code: int, complaint: str, engine: Engine) -> None:
-    engine.stand_by("work")
+    standby = engine.stand_by("work")
     child = engine.work(THEN=then)
     assert child.code == code
     assert complaint in child.complaint
+    assert child.said["parent"] == standby.number
 
 
-def test_signals_are_passed_on(engine: Engine) -> None:
-    engine.stand_by("work")
-    then = "signal.signal(signal.SIGINT, lambda *_: os._exit(7)); print('', flush=True)\n"
+def test_what_asks_a_process_to_end_is_passed_on(engine: Engine) -> None:
+    standby = engine.stand_by("work")
+    then = "signal.signal(signal.SIGINT, lambda *_: os._exit(7)); open('ready', 'w')\n"
     child = engine.work(THEN=then + "while True: signal.pause()")
-    eventually("it is ready", lambda: child.out.read_text().count("\n") == 2)
+    eventually("it is ready", (engine.folder / "ready").exists)
     os.kill(child.number, signal.SIGINT)
     assert child.code == 7
+    assert child.said["parent"] == standby.number
 
 
-def test_a_fork_never_outlives_its_process(engine: Engine) -> None:
-    engine.stand_by("work")
-    child, other = (engine.work(THEN="signal.pause()") for _ in range(2))
+def test_neither_a_fork_nor_what_it_has_started_outlives_its_process(engine: Engine) -> None:
+    standby = engine.stand_by("work")
+    begin = "import subprocess; p = subprocess.Popen(['sleep', '99']); open('begun', 'w').write("
+    child = engine.work(THEN=f"{begin}str(p.pid) + '.'); signal.pause()")
+    other = engine.work(THEN="signal.pause()")
     fork = child.said["process"]
-    assert other.said
-    os.kill(child.number, signal.SIGKILL)
-    eventually("it has ended", lambda: not _lives(fork))
-    assert other.lives
+    begun = engine.folder / "begun"
+    eventually("it has started a child", lambda: begun.exists() and "." in begun.read_text())
+    assert (child.said["parent"], other.said["parent"]) == (standby.number, standby.number)
+    os.killpg(child.number, signal.SIGKILL)  # as an engine ends its plugins
+    grandchild = int(begun.read_text()[:-1])
+    eventually("both have ended", lambda: not lives(fork) and not lives(grandchild))
+    assert other.goes_on
 
 
 def test_the_standby_ends_with_its_engine(engine: Engine) -> None:
     standby = engine.stand_by("work")
     engine.process.kill()
     engine.process.wait()
-    eventually("it has ended", lambda: not standby.lives)
+    eventually("it has ended", lambda: not standby.goes_on)
 
 
 def test_a_fork_that_goes_on_without_its_engine_is_waited_for(engine: Engine) -> None:
     """As a provider does, which knows itself when its engine is gone."""
     standby = engine.stand_by("work")
-    address = engine.address
     last = engine.folder / "last"
     os.mkfifo(last)
     child = engine.work(THEN="open('last').read(); print('finished')")
     assert child.said
     engine.process.kill()
     engine.process.wait()
-    for _ in range(2):  # who answers the second has dealt with what was there at the first
-        with socket.socket(socket.AF_UNIX, KIND) as peer:
-            peer.connect(address)
-            peer.send(b"{}")
-            assert peer.recv(1) == b""
+    eventually("it has noticed", lambda: not engine.has_standby)
+    assert child.goes_on
+    assert standby.goes_on
     last.write_text("")
-    eventually("all have ended", lambda: not child.lives and not standby.lives)
+    eventually("all have ended", lambda: not child.goes_on and not standby.goes_on)
     assert child.out.read_text().endswith("finished\n")
 
 
@@ -282,8 +161,8 @@ def test_forks_of_a_killed_standby_end(engine: Engine) -> None:
     child = engine.work(THEN="signal.pause()")
     fork = child.said["process"]
     os.kill(standby.number, signal.SIGKILL)
-    assert child.code == 128 + signal.SIGKILL
-    eventually("it has ended", lambda: not _lives(fork))
+    assert child.code == -signal.SIGKILL
+    eventually("it has ended", lambda: not lives(fork))
 
 
 def here(child: Child) -> bool:
@@ -296,19 +175,53 @@ def test_without_a_standby_the_work_is_done_here(engine: Engine) -> None:
 
 
 def test_a_standby_ends_when_it_cannot_import(engine: Engine) -> None:
-    (engine.folder / "broken.py").write_text("raise ImportError")
-    assert engine.stand_by("broken").code == 0
+    (engine.folder / "broken.py").write_text("raise ImportError('broken')")
+    standby = engine.stand_by("broken")
+    assert standby.code == 0
+    assert standby.complaint.endswith("ImportError: broken\n")
     assert here(engine.work())
+
+
+def test_who_works_goes_on_when_the_standby_cannot_import(engine: Engine) -> None:
+    hold = engine.folder / "hold"
+    os.mkfifo(hold)
+    (engine.folder / "broken.py").write_text(
+        "def prepare():\n    for _ in open('hold'):\n        yield\n    raise ImportError"
+    )
+    standby = engine.begin_standby("work", "broken")
+    end = engine.folder / "end"
+    os.mkfifo(end)
+    with hold.open("w") as parts:
+        child = engine.work(THEN="open('end').read()")
+        eventually("it is answered", lambda: _part(parts) and child.out.read_text())
+    eventually("it has failed", lambda: "ImportError" in standby.complaint)
+    assert here(engine.work())
+    end.write_text("")
+    assert (child.said["parent"], child.code) == (standby.number, 0)
+    assert standby.code == 0
+
+
+def test_a_request_that_cannot_be_read_harms_nobody(engine: Engine) -> None:
+    standby = engine.stand_by("work")
+    child = engine.work(THEN="signal.pause()")
+    assert child.said["parent"] == standby.number
+    for nonsense in (b"x", b"[]", json.dumps({"prefix": sys.prefix}).encode()):
+        with socket.socket(socket.AF_UNIX, KIND) as peer:
+            peer.connect(engine.address)
+            peer.send(nonsense)
+            assert peer.recv(1) == b""
+    assert engine.work().said["parent"] == standby.number
+    assert child.goes_on
 
 
 def test_who_is_waiting_when_the_standby_fails_works_here(engine: Engine) -> None:
     hold = engine.folder / "hold"
     os.mkfifo(hold)
     (engine.folder / "broken.py").write_text("open('hold').read(); raise ImportError")
-    engine.stand_by("broken")
-    child = engine.work()
+    engine.begin_standby("broken")
     with hold.open("w"):
-        eventually("it waits", lambda: engine.sockets == 2)
+        child = engine.work()
+        eventually("it waits", lambda: len(engine.sockets) == 2)
     assert here(child)
 
 
@@ -317,14 +230,29 @@ def test_no_fork_of_what_has_threads(engine: Engine) -> None:
         "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
     )
     (engine.folder / "threaded.py").write_text(thread)
-    engine.stand_by("threaded")
+    standby = engine.stand_by("threaded")
     assert here(engine.work())
+    assert standby.goes_on
 
 
 def test_an_environment_larger_than_a_packet(engine: Engine) -> None:
-    engine.stand_by("work")
+    standby = engine.stand_by("work")
     large = {f"LARGE_{number}": "x" * 100_000 for number in range(9)}
     assert here(engine.work(**large))
+    assert engine.work().said["parent"] == standby.number
+
+
+def test_without_many_descriptors(engine: Engine) -> None:
+    standby = engine.begin_standby("work")
+    engine.told({"wait": engine.begin("prlimit", f"--pid={standby.number}", "--nofile=20").number})
+    child = engine.work()
+    assert (child.said["parent"], child.code) == (standby.number, 0)
+
+
+def test_where_there_are_no_such_sockets(engine: Engine) -> None:
+    engine.stand_by("work")
+    none = "import socket; socket.SOCK_SEQPACKET = 99; " + ASK
+    assert here(engine.begin(sys.executable, "-c", none))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
@@ -337,10 +265,41 @@ def test_another_users_socket_is_not_spoken_to(engine: Engine) -> None:
     address = engine.address.replace("\0", "@")
     thief = engine.begin(sys.executable, "-c", take, address)
     eventually("it listens", lambda: engine.has_standby)
-    assert engine.stand_by("work").code == 0
+    second = engine.begin_standby("work")
+    assert second.code == 1
+    assert "in use" in second.complaint
     assert here(engine.work())
     assert thief.code == 0
     assert thief.out.read_text() == "nothing\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_another_users_socket_keeps_nobody_waiting(engine: Engine) -> None:
+    fill = (
+        "import os, socket, sys, time; os.setuid(65534); name = sys.argv[1].replace('@', chr(0))\n"
+        "s = socket.socket(1, 5); s.bind(name); s.listen(0); full = []\n"
+        "try:\n"
+        "    while True:\n"
+        "        p = socket.socket(1, 5); p.setblocking(False); p.connect(name); full.append(p)\n"
+        "except BlockingIOError:\n"
+        "    print('full', flush=True); time.sleep(99)\n"
+    )
+    thief = engine.begin(sys.executable, "-c", fill, engine.address.replace("\0", "@"))
+    eventually("nobody else can connect", lambda: thief.out.read_text())
+    assert here(engine.work())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs namespaces")
+def test_another_container_is_not_answered(engine: Engine) -> None:
+    """One that shares the network, and with it such names."""
+    engine.stand_by("work")
+    ask = "import socket, sys; s = socket.socket(1, 5); s.connect(sys.argv[1].replace('@', chr(0)))"
+    words = (sys.executable, "-c", f"{ask}; print(s.recv(99) or 'nothing')")
+    address = engine.address.replace("\0", "@")
+    asked = engine.begin("unshare", "--mount", "--pid", "--fork", *words, address)
+    eventually("it is connected", lambda: len(engine.sockets) > 1 or not asked.goes_on)
+    assert asked.code == 0
+    assert asked.out.read_text() == "nothing\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
@@ -376,15 +335,19 @@ def test_an_engine_that_starts_its_language_hosts_has_one(
 
 def test_one_standby_is_enough(engine: Engine) -> None:
     first = engine.stand_by("work")
-    assert engine.stand_by("work").code == 0
-    assert first.lives
+    second = engine.begin_standby("work")
+    assert second.code == 1
+    assert "in use" in second.complaint
+    assert first.goes_on
     assert engine.work().said["parent"] == first.number
 
 
-def test_commands_that_run_no_program_get_none(tmp_path: Path) -> None:
-    other = started(tmp_path, "about")
+@pytest.mark.parametrize("command", ["up", "about"])
+def test_commands_that_run_no_program_get_none(command: str, tmp_path: Path) -> None:
+    (tmp_path / "work.py").touch()
+    other = started(tmp_path, command)
     try:
-        assert other.stand_by("work").code == 0
+        assert other.stand_by("work").goes_on == (command == "up")
     finally:
         other.process.kill()
         other.process.communicate()
@@ -396,9 +359,9 @@ def test_requests_are_answered_between_imports(engine: Engine) -> None:
     (engine.folder / "slow.py").write_text(
         "def prepare():\n    for _ in open('part'):\n        yield\n"
     )
-    standby = engine.stand_by("work", "slow")
-    child = engine.work()
+    standby = engine.begin_standby("work", "slow")
     with part.open("w") as parts:
+        child = engine.work()
         eventually("it is answered", lambda: _part(parts) and child.out.read_text())
     assert child.said["parent"] == standby.number
 
@@ -412,15 +375,10 @@ def test_what_is_asked_for_is_not_imported_any_further(engine: Engine) -> None:
     os.mkfifo(part)
     more = "\ndef prepare():\n    for _ in open('part'):\n        yield\n    import rarely\n"
     (engine.folder / "work.py").write_text(WORK + more)
-    engine.stand_by("work")
-    child = engine.work()
+    standby = engine.begin_standby("work")
     with part.open("w") as parts, pytest.raises(BrokenPipeError):
+        child = engine.work()
         while True:  # until nothing more is imported
             _part(parts)
-    assert not child.said["imported"]
+    assert (child.said["parent"], child.said["imported"]) == (standby.number, False)
     assert not engine.work().said["imported"]
-
-
-def test_nothing_is_asked_of_a_process_that_is_no_engine() -> None:
-    with socket.socket(socket.AF_UNIX, KIND) as none, pytest.raises(ConnectionRefusedError):
-        none.connect(of(os.getpid())[0])

@@ -11,8 +11,11 @@ from vdc.provider.protocol import without_sdk
 
 
 def prepare() -> Iterator[None]:
-    """Imports what a provider begins with; yields after each part."""
-    _settle()
+    """Imports what a provider begins with; yields after each part.
+
+    In a standby, which others come from as well: the SDK is imported as a whole.
+    """
+    _without_command_line()
     from vdc.provider import registry, serving  # noqa: F401
 
     yield
@@ -21,16 +24,16 @@ def prepare() -> Iterator[None]:
 
 def main() -> None:
     """Serves until the engine ends it or is gone."""
-    _settle()
+    without_sdk()
+    # Else gRPC writes to what a driver's child, such as ssh, was to say why it failed.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    _without_command_line()
     from vdc.provider.serving import serve
 
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     asyncio.run(serve(arguments[-1] if arguments else None))
 
 
-def _settle() -> None:
-    without_sdk()
-    # Else gRPC writes to what a driver's child, such as ssh, was to say why it failed.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
-    # What httpx imports for its own command line, when it can: rich, pygments, click.
+def _without_command_line() -> None:
+    """Keeps httpx from importing what its own one needs, when it can: rich, pygments, click."""
     sys.modules["httpx._main"] = None  # type: ignore[assignment]

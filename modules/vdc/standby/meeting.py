@@ -17,12 +17,13 @@ KIND = socket.SOCK_SEQPACKET
 """One message is one packet, with the descriptors that belong to it."""
 
 LONGEST = 1 << 20
-"""Bytes of a message, more than Linux lets into such a socket: environments are of this order."""
+"""Bytes of a message that are read; by default Linux sends a fifth of that."""
 
 DESCRIPTORS = 5
 """Standard input, output, error, and the two on which a language host speaks with a program."""
 
 _CREDENTIALS_BYTES = 12  # struct ucred: process, user, group
+_NAMESPACES = ("mnt", "pid", "user")
 
 
 def of(process: int) -> tuple[str, int]:
@@ -41,6 +42,17 @@ def of(process: int) -> tuple[str, int]:
 
 
 def is_ours(peer: socket.socket) -> bool:
-    """Whether the process at the other end is of the same user; any could take the address."""
+    """Whether the process at the other end is of the same user, and in no other container.
+
+    Whoever shares the network can take the address or connect to it, and containers may share it.
+
+    Raises:
+        OSError: It is gone, or not to be seen from here.
+    """
     told = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS_BYTES)
-    return int.from_bytes(told[4:8], sys.byteorder) == os.geteuid()
+    number, user = (int.from_bytes(told[i : i + 4], sys.byteorder) for i in (0, 4))
+    return user == os.geteuid() and _namespaces(number) == _namespaces("self")
+
+
+def _namespaces(process: int | str) -> list[str]:
+    return [os.readlink(f"/proc/{process}/ns/{kind}") for kind in _NAMESPACES]  # noqa: PTH115

@@ -6,6 +6,7 @@ cannot be, or fails, the engine's processes do their work as if none had been me
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -24,7 +25,6 @@ from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, is_ours, of
 
 # Commands of Pulumi that have programs and providers run.
 _WORTH_IT = frozenset({"up", "update", "preview", "pre", "destroy", "down", "refresh"})
-_HIGHEST_DESCRIPTOR = 256  # a standby holds a handful
 
 
 def serve(engine: int, modules: Sequence[str]) -> None:
@@ -45,13 +45,21 @@ def serve(engine: int, modules: Sequence[str]) -> None:
         listener.listen()
         standby = _Standby(engine, listener)
         gc.disable()  # nothing of what is imported is ever garbage
-        for name in modules:
-            for _ in _parts(name):
-                standby.answer_all()
-                if name in standby.asked_for:
-                    break  # and its fork imports the rest
+        try:
+            _import(modules, standby)
+        except Exception:
+            traceback.print_exc()
+            standby.retire()  # whoever works goes on, and whoever comes hears the reason itself
         while standby.is_needed:
             standby.answer()
+
+
+def _import(modules: Sequence[str], standby: _Standby) -> None:
+    for name in modules:
+        for _ in _parts(name):
+            standby.answer_all()
+            if name in standby.asked_for:
+                break  # and its fork imports the rest
 
 
 def _parts(name: str) -> Iterator[None]:
@@ -72,21 +80,14 @@ class _Standby:
         self._events = selectors.DefaultSelector()  # each with what is to be done about it
         self._listener = listener
         self._on(listener, self._greet)
-        self._engine_lives = True
+        # When the engine is gone its processes know, and end by themselves.
+        self._on(os.pidfd_open(engine), self.retire)
         self._forks = 0
         self.asked_for: set[str] = set()
-        ended = os.pidfd_open(engine)
-
-        def outlive() -> None:
-            # Its processes know, and end by themselves.
-            self._events.unregister(ended)
-            self._engine_lives = False
-
-        self._on(ended, outlive)
 
     @property
     def is_needed(self) -> bool:
-        return self._engine_lives or self._forks > 0
+        return self._listener.fileno() >= 0 or self._forks > 0
 
     def answer(self, seconds: float | None = None) -> bool:
         """Does one thing when there is one, within these seconds; whether it did."""
@@ -100,46 +101,74 @@ class _Standby:
         while self.answer(0):
             pass
 
+    def retire(self) -> None:
+        """Forks no more, and is there for the forks that work."""
+        for key in list(self._events.get_map().values()):
+            if key.data in (self._greet, self.retire):
+                self._events.unregister(key.fileobj)
+        self._listener.close()
+
     def _on(self, source: Any, action: Callable[[], None]) -> None:
         self._events.register(source, selectors.EVENT_READ, action)
 
     def _greet(self) -> None:
-        peer, _ = self._listener.accept()
-        if is_ours(peer):
-            self._on(peer, lambda: self._fork(peer))
-        else:
-            peer.close()
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:
+            self.retire()  # of too many descriptors, there will not be fewer
+            return
+        with suppress(OSError):  # it has just ended
+            if is_ours(peer):
+                self._on(peer, lambda: self._answer(peer))
+                return
+        peer.close()
 
-    def _fork(self, peer: socket.socket) -> None:
+    def _answer(self, peer: socket.socket) -> None:
         self._events.unregister(peer)
-        said, descriptors, _, _ = socket.recv_fds(peer, LONGEST, DESCRIPTORS)
-        request = json.loads(said) if said else {}
+        descriptors: list[int] = []
+        try:
+            said, descriptors, _, _ = socket.recv_fds(peer, LONGEST, DESCRIPTORS)
+            self._fork(json.loads(said) if said else {}, descriptors, peer)
+        except Exception:
+            traceback.print_exc()
+            peer.close()  # it works itself
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int], peer: socket.socket) -> None:
         # A fork has only the thread that forks, and whatever another one held stays held.
         alone = len(list(Path("/proc/self/task").iterdir())) == 1
         if not alone or request.get("prefix") != sys.prefix:
             peer.close()
-        elif fork := os.fork():
-            self.asked_for.add(request["module"])
-            _tell(peer, fork)
-            self._watch(fork, peer)
-        else:
+            return
+        fork = os.fork()
+        if not fork:
             _become(request, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        self._watch(fork, peer)
+        self.asked_for.add(request["module"])
+        _tell(peer, fork)
 
     def _watch(self, fork: int, peer: socket.socket) -> None:
         """Until the fork ends, by itself or because the process that asked for it has."""
+        with suppress(OSError):  # done already, or too late
+            os.setpgid(fork, fork)
         ended = os.pidfd_open(fork)
+
+        def end() -> None:
+            # With what it has started: an engine ends a plugin's process group.
+            with suppress(ProcessLookupError):
+                os.killpg(fork, signal.SIGKILL)
 
         def left() -> None:
             self._events.unregister(peer)
-            os.kill(fork, signal.SIGKILL)
+            end()
 
         def over() -> None:
             self._events.unregister(ended)
             if peer in self._events.get_map():
                 self._events.unregister(peer)
             os.close(ended)
+            end()
             _, status = os.waitpid(fork, 0)
             _tell(peer, os.waitstatus_to_exitcode(status))
             peer.close()
@@ -159,6 +188,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     """What the process that asked would have been."""
     code = 1
     try:
+        os.setpgid(0, 0)
         _take_places(request["descriptors"], descriptors)
         os.environ.clear()
         os.environ.update(request["environment"])
@@ -166,39 +196,52 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         sys.argv = request["arguments"]
         gc.freeze()  # nor need a fork look through it
         gc.enable()
-        import_module(request["module"]).main()
-        code = 0
-    except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            code = end.code or 0
-        else:
-            sys.stderr.write(f"{end.code}\n")
+        code = _worked(request["module"])
+        sys.stdout.flush()
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
         # What the standby would do at its own end is none of a fork's business.
         os._exit(code)
 
 
+def _worked(module: str) -> int:
+    """Calls a module's ``main``; returns the exit code."""
+    try:
+        import_module(module).main()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        sys.stderr.write(f"{end.code}\n")
+        return 1
+    return 0
+
+
 def _take_places(places: list[int], descriptors: list[int]) -> None:
     """Gives descriptors the numbers they have there, and closes all others."""
-    aside = [os.dup2(held, _HIGHEST_DESCRIPTOR + held) for held in descriptors]
-    os.closerange(0, _HIGHEST_DESCRIPTOR)
+    aside = [fcntl.fcntl(held, fcntl.F_DUPFD, DESCRIPTORS) for held in descriptors]
+    os.closerange(0, DESCRIPTORS)
     for place, held in zip(places, aside, strict=True):
         os.dup2(held, place)
-    os.closerange(_HIGHEST_DESCRIPTOR, 2 * _HIGHEST_DESCRIPTOR)
+    os.closerange(DESCRIPTORS, os.sysconf("SC_OPEN_MAX"))
 
 
 def main() -> None:
-    """Ends without a word, whatever happens."""
+    """The command; ends at once, since tidying up after all those modules takes longer."""
     # A shell has what it starts in the background ignore these.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    # gRPC reads it when it is imported, and else writes to what a fork's child, such as ssh, was to
+    # say why it failed.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    code = 1
     try:
         serve(int(sys.argv[1]), sys.argv[2:])
+        code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
-        os._exit(0)  # tidying up after all those modules takes longer than all else here
+        os._exit(code)
 
 
 if __name__ == "__main__":
