@@ -141,8 +141,8 @@ ready() {
   test "$(nomad node status -json | tr , '\n' | grep -c '"Status": *"ready"')" = 3
 }
 until_true ready
+echo ready
 # shellcheck disable=SC2086
 wait $asking
 asking=
-echo ready
 cat >/dev/null
