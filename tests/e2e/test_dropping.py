@@ -80,6 +80,8 @@ def test_a_site_whose_machines_could_not_go_does_not_leave_in_silence(fresh: Che
     assert f"{fresh.stack}-there-extra-0" in fresh.registered()
 
     with fresh.scheduler() as scheduler:
+        assert _runs(scheduler)  # it is whoever started it that ends it
+        scheduler.delete(f"/v1/job/{STUCK['ID']}").raise_for_status()
         eventually("it has ended", lambda: not _runs(scheduler))
     declare(fresh, dropping=["there"])
     fresh.vdc("up", "--yes")
