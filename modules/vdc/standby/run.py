@@ -73,7 +73,7 @@ def _reached() -> socket.socket | None:
 
 def _fork(standby: socket.socket, module: str, descriptors: list[int]) -> int | None:
     """The process that works for this one; None when there will be none."""
-    request = {
+    request = {  # vdc.standby.serve.Request, which takes long to import
         "prefix": sys.prefix,
         "module": module,
         "arguments": sys.argv,

@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +26,23 @@ from vdc.standby.meeting import DESCRIPTORS, KIND, LONGEST, is_ours, of
 
 # Commands of Pulumi that have programs and providers run.
 _WORTH_IT = frozenset({"up", "update", "preview", "pre", "destroy", "down", "refresh"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """Of a process, for a fork that is what it would have been.
+
+    Attributes:
+        prefix: The environment of its Python.
+        descriptors: The numbers that those sent along have there.
+    """
+
+    prefix: str
+    module: str
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+    descriptors: list[int]
 
 
 def serve(engine: int, modules: Sequence[str]) -> None:
@@ -128,24 +146,24 @@ class _Standby:
         descriptors: list[int] = []
         try:
             said, descriptors, _, _ = socket.recv_fds(peer, LONGEST, DESCRIPTORS)
-            self._fork(json.loads(said) if said else {}, descriptors, peer)
-        except Exception:
+            self._fork(Request(**json.loads(said)), descriptors, peer)
+        except Exception:  # it is no request, or there can be no fork
             traceback.print_exc()
             peer.close()  # it works itself
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def _fork(self, request: dict[str, Any], descriptors: list[int], peer: socket.socket) -> None:
+    def _fork(self, request: Request, descriptors: list[int], peer: socket.socket) -> None:
         # A fork has only the thread that forks, and whatever another one held stays held.
         alone = len(list(Path("/proc/self/task").iterdir())) == 1
-        if not alone or request.get("prefix") != sys.prefix:
+        if not alone or request.prefix != sys.prefix:
             peer.close()
             return
         fork = os.fork()
         if not fork:
             _become(request, descriptors)
         self._watch(fork, peer)
-        self.asked_for.add(request["module"])
+        self.asked_for.add(request.module)
         _tell(peer, fork)
 
     def _watch(self, fork: int, peer: socket.socket) -> None:
@@ -184,19 +202,19 @@ def _tell(peer: socket.socket, number: int) -> None:
         peer.send(str(number).encode())
 
 
-def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+def _become(request: Request, descriptors: list[int]) -> NoReturn:
     """What the process that asked would have been."""
     code = 1
     try:
         os.setpgid(0, 0)
-        _take_places(request["descriptors"], descriptors)
+        _take_places(request.descriptors, descriptors)
         os.environ.clear()
-        os.environ.update(request["environment"])
-        os.chdir(request["folder"])
-        sys.argv = request["arguments"]
+        os.environ.update(request.environment)
+        os.chdir(request.folder)
+        sys.argv = request.arguments
         gc.freeze()  # nor need a fork look through it
         gc.enable()
-        code = _worked(request["module"])
+        code = _worked(request.module)
         sys.stdout.flush()
     except BaseException:
         traceback.print_exc()
