@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -79,7 +79,7 @@ def ask(
     method: str,
     request: Any,
     before: str | None = None,
-    prepare: Callable[[], None] = lambda: None,
+    prepare: Callable[[], Iterable[None]] = tuple,
     then: threading.Event | None = None,
 ) -> Any:
     """One call to a provider of its own."""
@@ -110,7 +110,8 @@ def test_who_is_woken_answers_before_it_is_prepared():
     begun, answered = threading.Event(), threading.Event()
     prepared: list[bool] = []
 
-    def prepare() -> None:
+    def prepare() -> Iterator[None]:
+        yield
         begun.set()
         prepared.append(answered.wait(10))
 
